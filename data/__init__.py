@@ -1,0 +1,1 @@
+"""What everything else is made of: the nouns, the ledger, the files, the prompt sets."""

@@ -1,0 +1,33 @@
+"""Rewrite + seed → GeneratedImage. ``ImageGenerator`` is the stage's protocol; engines lie under generator/engines/."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from data.identity import content_id
+from data.records import GeneratedImage
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRequest:
+    """Draw ``text`` with the noise of ``seed``. The generator sees the rewrite's words and nothing else."""
+
+    text: str
+    seed: int
+
+    def key(self, engine: str) -> str:
+        """The content key of the image: all that determines it."""
+        return content_id("image", [engine, self.text, self.seed])
+
+
+class ImageGenerator(Protocol):
+    """Draws images.
+
+    ``identity`` holds everything besides the request that determines pixels (engine, model, steps, size), and no secrets.
+    One outcome per request, in order: a GeneratedImage with its PNG bytes as ``content``, or the StageError that befell this one.
+    """
+
+    @property
+    def identity(self) -> str: ...
+
+    async def __call__(self, requests: Sequence[ImageRequest]) -> Sequence[GeneratedImage | Exception]: ...
