@@ -1,0 +1,222 @@
+"""The search: an asynchronous generator of events that measures, proposes, and keeps what the posterior believes in.
+
+Decisions come from the planner, round by round. While one round is being measured, the next is already decided and under way, and
+proposals are written meanwhile, so that the generator never waits for a decision. A decision rests only on rounds that were sealed before it,
+never on which trial finished first: the same seed and the same outcomes give the same search, also after a kill.
+
+The search holds no store, logger or progress bar. It is told what is already known, and yields what happens.
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from data.errors import FatalError
+from data.errors import Stage as StageName
+from data.identity import derived_seed
+from data.records import Derivation, Failure, Prompt, SystemPrompt, Trial
+from optimizer.budget import Budget
+from optimizer.evaluate import Evaluator
+from optimizer.events import Born, Event, Phase, ProposalDone, RoundSealed, TrialDone
+from optimizer.plan import Measurement, Mutation, Planner, Round
+from optimizer.propose import propose, proposal_request
+from optimizer.proposers import Proposal, ProposalRequest
+from optimizer.stage import Stage
+from optimizer.trial import failure_of
+
+AHEAD = 1
+"""Rounds under way beyond the one being waited for."""
+HOPELESS_PROPOSALS = 8
+"""So many requests in a row without a proposal end the run: more images would only measure the roots again."""
+
+ProposerStage = Stage[ProposalRequest, Proposal]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What an earlier sitting of the same run left in the ledger: trials by id, and the proposer's answers by request key."""
+
+    trials: Mapping[str, Trial] = field(default_factory=dict[str, Trial])
+    proposals: Mapping[str, Proposal | Failure] = field(default_factory=dict[str, "Proposal | Failure"])
+
+
+@dataclass(slots=True)
+class Search:
+    """One search over system prompts; ``run`` may be used once. ``reserve`` images are kept for what comes after it."""
+
+    planner: Planner
+    evaluator: Evaluator
+    proposer: ProposerStage
+    proposer_identity: str
+    prompts: Sequence[Prompt]
+    budget: Budget
+    images: int
+    reserve: int
+    seed: int
+    history: History
+    barren: int = 0
+
+    async def run(self, roots: Sequence[Derivation]) -> AsyncGenerator[Event, None]:
+        """Searches until its images are spent or a limit of the budget is near."""
+        for root in roots:
+            yield Born(self.planner.add(root), root)
+        under_way: deque[_Running] = deque()
+        number, planned = 0, 0
+        try:
+            while True:
+                while len(under_way) <= AHEAD and planned < self.images and not self.budget.exhausted(self.reserve):
+                    decided = self.planner.next_round(number, self.images - planned)
+                    under_way.append(self._start(decided))
+                    number, planned = number + 1, planned + len(decided.measurements)
+                if not under_way:
+                    return
+                async for event in self._finish(under_way[0]):
+                    yield event
+                under_way.popleft()
+        finally:
+            for running in under_way:
+                await running.cancel()
+
+    def _start(self, decided: Round) -> "_Running":
+        beliefs = self.planner.beliefs()
+        known = frozenset(candidate.system_prompt.id for candidate in self.planner.candidates)
+        proposals = [
+            asyncio.create_task(
+                self._propose(
+                    mutation,
+                    proposal_request(
+                        self.planner.candidates,
+                        mutation,
+                        beliefs,
+                        max_words=self.planner.policy.max_words,
+                        seed=derived_seed(self.seed, "proposal", decided.number, index),
+                    ),
+                    known,
+                )
+            )
+            for index, mutation in enumerate(decided.mutations)
+        ]
+        return _Running(decided, measure(self.planner, self.evaluator, decided.measurements), proposals)
+
+    async def _propose(self, mutation: Mutation, request: ProposalRequest, known: frozenset[str]) -> "_Proposed":
+        key = request.key(self.proposer_identity)
+        outcome = self.history.proposals.get(key)
+        if outcome is None:
+            try:
+                outcome = await propose(lambda again: self.proposer(again.key(self.proposer_identity), again), request, self.prompts, known)
+            except FatalError:
+                raise
+            except Exception as error:
+                outcome = failure_of(StageName.PROPOSE, error)
+        return _Proposed(mutation, key, outcome)
+
+    async def _finish(self, running: "_Running") -> AsyncGenerator[Event, None]:
+        """Waits for a round, yielding its trials as they end; then seals it: in the order in which it was decided."""
+        async for trial in running.measuring.trials():
+            self.budget.charge(trial)
+            yield TrialDone(Phase.SEARCH, trial)
+        running.measuring.take_into(self.planner)
+        for proposed in await asyncio.gather(*running.proposals):
+            for event in self._take(proposed):
+                yield event
+        yield sealed(self.planner, self.budget, running.round.number, Phase.SEARCH)
+
+    def _take(self, proposed: "_Proposed") -> list[Event]:
+        events: list[Event] = [ProposalDone(proposed.key, proposed.outcome)]
+        if isinstance(proposed.outcome, Failure):
+            self.barren += 1
+            if self.barren >= HOPELESS_PROPOSALS:
+                raise FatalError(
+                    f"{self.barren} requests in a row brought no usable system prompt; the last: {proposed.outcome.message}",
+                    hint=proposed.outcome.hint or "look at the proposer's endpoint and model",
+                )
+            return events
+        self.barren = 0
+        self.budget.charge_usage(proposed.outcome.usage)
+        parents = tuple(self.planner.candidates[node].system_prompt.id for node in proposed.mutation.parents)
+        child = SystemPrompt(proposed.outcome.text)
+        if not self.planner.knows(child):  # Two requests of one round may have had the same idea.
+            derivation = Derivation(child, parents, proposed.mutation.operation, proposed.outcome.reason)
+            events.append(Born(self.planner.add(derivation), derivation))
+        return events
+
+
+@dataclass(frozen=True, slots=True)
+class _Proposed:
+    mutation: Mutation
+    key: str
+    outcome: Proposal | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    round: Round
+    measuring: "Measuring"
+    proposals: "list[asyncio.Task[_Proposed]]"
+
+    async def cancel(self) -> None:
+        await self.measuring.cancel()
+        for task in self.proposals:
+            task.cancel()
+        await asyncio.gather(*self.proposals, return_exceptions=True)
+
+
+class Measuring:
+    """Measurements under way in the background: they advance whether or not anybody looks."""
+
+    def __init__(self, evaluator: Evaluator, requests: "Mapping[str, Measurement]", stream: AsyncGenerator[Trial, None]) -> None:
+        self._wanted = requests
+        self._stream = stream
+        self._done: asyncio.Queue[Trial | None] = asyncio.Queue()
+        self._results: dict[str, Trial] = {}
+        self._task = asyncio.create_task(self._advance())
+
+    async def _advance(self) -> None:
+        try:
+            async for trial in self._stream:
+                self._results[trial.id] = trial
+                self._done.put_nowait(trial)
+        finally:
+            self._done.put_nowait(None)
+
+    async def trials(self) -> AsyncGenerator[Trial, None]:
+        """Each trial as it ends; raises what ended the measuring, FatalError where every single trial failed."""
+        while (trial := await self._done.get()) is not None:
+            yield trial
+        await self._task
+        raise_if_hopeless(list(self._results.values()))
+
+    def take_into(self, planner: Planner) -> None:
+        """Hands the outcomes to the planner in the order in which they were decided."""
+        for trial_id, measurement in self._wanted.items():
+            planner.take(measurement, self._results[trial_id])
+
+    async def cancel(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self._stream.aclose()
+
+
+def measure(planner: Planner, evaluator: Evaluator, measurements: Sequence[Measurement]) -> Measuring:
+    """Starts ``measurements``."""
+    requests = [planner.request(measurement) for measurement in measurements]
+    wanted = {request.id(evaluator.stages.pipeline): measurement for request, measurement in zip(requests, measurements, strict=True)}
+    return Measuring(evaluator, wanted, evaluator.stream(requests))
+
+
+def raise_if_hopeless(trials: Sequence[Trial], least: int = 4) -> None:
+    """Ends a run in which every trial of a round failed: that is an outage or a wrong setting, and says nothing about system prompts."""
+    failures = [trial.failure for trial in trials if trial.failure is not None]
+    if len(failures) < max(least, len(trials)):
+        return
+    (stage, message), count = Counter((failure.stage, failure.message) for failure in failures).most_common(1)[0]
+    hint = next(failure.hint for failure in failures if failure.message == message)
+    raise FatalError(f"all {len(failures)} trials of a round failed, {count} of them at {stage}: {message}", hint=hint)
+
+
+def sealed(planner: Planner, budget: Budget, number: int, phase: Phase) -> RoundSealed:
+    """The event that closes a round, with what is believed after it."""
+    beliefs = planner.beliefs()
+    return RoundSealed(number, phase, budget.images, beliefs.noise_sd, planner.standings(beliefs, number))
+
