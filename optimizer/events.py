@@ -56,13 +56,18 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class RoundSealed:
-    """All trials of a round are in, and decisions may rest on them: its failures stand. ``images`` counts the run's so far."""
+    """All trials of a round are in, and decisions may rest on them.
+
+    ``images`` counts the run's so far. ``failed`` are the ids of its unscored trials: they stand, also when the run is resumed, while
+    failures of a round that was never sealed are tried again.
+    """
 
     number: int
     phase: Phase
     images: int
     noise_sd: float
     standings: tuple[Standing, ...]
+    failed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

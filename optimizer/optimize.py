@@ -99,7 +99,7 @@ async def select(planner: Planner, evaluator: Evaluator, budget: Budget, prompts
         finally:
             await measuring.cancel()
         measuring.take_into(planner)
-        yield sealed(planner, budget, -1, Phase.SELECT)
+        yield sealed(planner, budget, -1, Phase.SELECT, measuring)
     best = [node for node in planner.ranking() if node in shortlist]
     ids = tuple(planner.candidates[node].system_prompt.id for node in best)
     yield Selected(ids[0], ids, f"highest posterior mean of {len(planner.candidates)}, after {len(prompts)} select prompts each")

@@ -120,7 +120,7 @@ class Search:
         for proposed in await asyncio.gather(*running.proposals):
             for event in self._take(proposed):
                 yield event
-        yield sealed(self.planner, self.budget, running.round.number, Phase.SEARCH)
+        yield sealed(self.planner, self.budget, running.round.number, Phase.SEARCH, running.measuring)
 
     def _take(self, proposed: "_Proposed") -> list[Event]:
         events: list[Event] = [ProposalDone(proposed.key, proposed.outcome)]
@@ -192,6 +192,10 @@ class Measuring:
         for trial_id, measurement in self._wanted.items():
             planner.take(measurement, self._results[trial_id])
 
+    def failed(self) -> tuple[str, ...]:
+        """The ids of the trials without a score, in the order in which they were decided."""
+        return tuple(trial_id for trial_id in self._wanted if self._results[trial_id].score is None)
+
     async def cancel(self) -> None:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
@@ -215,8 +219,8 @@ def raise_if_hopeless(trials: Sequence[Trial], least: int = 4) -> None:
     raise FatalError(f"all {len(failures)} trials of a round failed, {count} of them at {stage}: {message}", hint=hint)
 
 
-def sealed(planner: Planner, budget: Budget, number: int, phase: Phase) -> RoundSealed:
+def sealed(planner: Planner, budget: Budget, number: int, phase: Phase, measuring: Measuring) -> RoundSealed:
     """The event that closes a round, with what is believed after it."""
     beliefs = planner.beliefs()
-    return RoundSealed(number, phase, budget.images, beliefs.noise_sd, planner.standings(beliefs, number))
+    return RoundSealed(number, phase, budget.images, beliefs.noise_sd, planner.standings(beliefs, number), measuring.failed())
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr, ndtri, stdtrit
 
 from data.identity import derived_seed
 
@@ -36,7 +36,7 @@ def bootstrap_mean(values: Sequence[float], *, seed: int, confidence: float = CO
     """The mean of ``values`` (one per prompt) with its BCa bootstrap interval (Efron 1987).
 
     Bias-corrected and accelerated: the percentiles are shifted by the share of resampled means below the mean and by the skewness of the
-    values, so that bounded and lopsided scores get the interval they deserve. Equal values give an interval of width 0. ValueError when empty.
+    values, so that bounded and lopsided scores get the interval they deserve; and widened for the small number of prompts. Equal values give an interval of width 0. ValueError when empty.
     """
     data = np.asarray(values, dtype=np.float64)
     if data.size == 0:
@@ -70,7 +70,8 @@ def _bca_levels(data: Floats, means: Floats, mean: float, confidence: float) -> 
     bias = ndtri(np.clip(below, 1.0 / means.size, 1.0 - 1.0 / means.size))
     deviations = data - mean  # The jackknife of a mean deviates by these, up to a factor that cancels.
     acceleration = float((deviations**3).sum() / (6.0 * (deviations**2).sum() ** 1.5))
-    tails = ndtri(np.array([(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0]))
+    # Resampling n values underestimates their spread by (n - 1) / n and takes it for known: Student's t mends both (Hesterberg 2015).
+    tails = np.sqrt(data.size / (data.size - 1)) * stdtrit(data.size - 1, np.array([(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0]))
     return np.asarray(ndtr(bias + (bias + tails) / (1.0 - acceleration * (bias + tails))), dtype=np.float64)
 
 

@@ -1,0 +1,1 @@
+"""Figures, each with its goal: ``python -m benchmarks.NAME``."""

@@ -1,0 +1,81 @@
+"""A run's events as ledger records and back. The order of the decisions is in the ordinals, which a resumed run assigns anew, alike."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from data.errors import FailureKind
+from data.errors import Stage as StageName
+from data.records import Failure, Trial
+from optimizer.compare import comparison_to_json
+from optimizer.events import Confirmed, ProposalDone, RoundSealed, Selected
+from optimizer.proposers import Proposal
+from optimizer.search import History
+
+PROPOSAL = "proposal"
+ROUND = "round"
+SELECTED = "selected"
+CONFIRMED = "confirmed"
+SITTING = "sitting"
+"""One stretch of work on a run, from its start to its end or stop; kept at negative ordinals, beside the decisions."""
+
+Decision = ProposalDone | RoundSealed | Selected | Confirmed
+
+
+def to_record(event: Decision) -> tuple[str, dict[str, Any]]:
+    """The kind and payload under which ``event`` is kept."""
+    match event:
+        case ProposalDone():
+            return PROPOSAL, {"key": event.key, **_outcome_to_json(event.outcome)}
+        case RoundSealed():
+            standings = [[s.system_prompt_id, round(s.mean, 6), round(s.sd, 6), round(s.p_best, 6), s.trials] for s in event.standings]
+            return ROUND, {
+                "number": event.number,
+                "phase": event.phase.value,
+                "images": event.images,
+                "noise_sd": round(event.noise_sd, 6),
+                "standings": standings,
+                "failed": list(event.failed),
+            }
+        case Selected():
+            return SELECTED, {"winner": event.winner, "shortlist": list(event.shortlist), "reason": event.reason}
+        case Confirmed():
+            return CONFIRMED, comparison_to_json(event.comparison)
+
+
+def _outcome_to_json(outcome: Proposal | Failure) -> dict[str, Any]:
+    if isinstance(outcome, Proposal):
+        return {"text": outcome.text, "reason": outcome.reason}
+    return {"failure": failure_to_json(outcome)}
+
+
+def failure_to_json(failure: Failure) -> dict[str, Any]:
+    """A failure as it is shown and kept."""
+    return {
+        "stage": failure.stage.value,
+        "kind": failure.kind.value,
+        "message": failure.message,
+        "retryable": failure.retryable,
+        "hint": failure.hint,
+        "attempts": failure.attempts,
+    }
+
+
+def _failure_from_json(record: Mapping[str, Any]) -> Failure:
+    return Failure(**{**record, "stage": StageName(record["stage"]), "kind": FailureKind(record["kind"])})
+
+
+def history(records: Iterable[tuple[str, Mapping[str, Any]]], trials: Iterable[Trial]) -> History:
+    """What a resumed run need not do again. Scored trials always; failures only where a sealed round or the report already rests on them."""
+    proposals: dict[str, Proposal | Failure] = {}
+    standing: set[str] = set()
+    finished = False
+    for kind, payload in records:
+        if kind == PROPOSAL:
+            failed = payload.get("failure")
+            proposals[payload["key"]] = _failure_from_json(failed) if failed else Proposal(payload["text"], payload["reason"])
+        elif kind == ROUND:
+            standing.update(payload["failed"])
+        elif kind == CONFIRMED:
+            finished = True
+    known = {trial.id: trial for trial in trials if finished or trial.score is not None or trial.id in standing}
+    return History(known, proposals)

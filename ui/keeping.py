@@ -1,0 +1,63 @@
+"""Engines around engines that move image bytes to and from their files, so that pixels never pile up in memory.
+
+The pipeline sees an image's hash; the generator's bytes are on disk before the hash is passed on, and the judge's are read just before it
+looks. Neither the generator, nor the judge, nor the pipeline knows.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from data.errors import FailureKind, LedgerError, StageError
+from data.records import GeneratedImage, Judgment
+from generator import ImageGenerator, ImageRequest
+from optimizer.judges import Judge, JudgeRequest
+
+
+class KeptImages:
+    """An ImageGenerator that writes what the inner one draws, and passes on the images without their bytes."""
+
+    def __init__(self, inner: ImageGenerator, write: Callable[[bytes], str]) -> None:
+        self._inner = inner
+        self._write = write
+
+    @property
+    def identity(self) -> str:
+        return self._inner.identity
+
+    async def __call__(self, requests: Sequence[ImageRequest]) -> Sequence[GeneratedImage | Exception]:
+        outcomes = await self._inner(requests)
+        return await asyncio.to_thread(lambda: [self._kept(outcome) for outcome in outcomes])
+
+    def _kept(self, outcome: GeneratedImage | Exception) -> GeneratedImage | Exception:
+        if isinstance(outcome, Exception):
+            return outcome
+        if outcome.content is None:
+            return StageError(FailureKind.EMPTY, "the generator delivered an image without content")
+        return replace(outcome.without_content(), sha256=self._write(outcome.content))
+
+
+class ImagesOnDisk:
+    """A Judge that reads the images' files for the inner one."""
+
+    def __init__(self, inner: Judge, read: Callable[[str], bytes]) -> None:
+        self._inner = inner
+        self._read = read
+
+    @property
+    def identity(self) -> str:
+        return self._inner.identity
+
+    async def __call__(self, requests: Sequence[JudgeRequest]) -> Sequence[Judgment | Exception]:
+        loaded = await asyncio.to_thread(lambda: [self._loaded(request) for request in requests])
+        judged = iter(await self._inner([request for request in loaded if isinstance(request, JudgeRequest)]))
+        return [next(judged) if isinstance(request, JudgeRequest) else request for request in loaded]
+
+    def _loaded(self, request: JudgeRequest) -> JudgeRequest | StageError:
+        if request.image.content is not None:
+            return request
+        try:
+            content = self._read(request.image.sha256)
+        except LedgerError as error:
+            return StageError(FailureKind.MALFORMED, str(error), hint=error.hint)
+        return replace(request, image=replace(request.image, content=content))

@@ -1,0 +1,156 @@
+"""What the doors show of a run, read back from the ledger: its state, its lineage with standings, its report. Shared by terminal and pages."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from data.records import Derivation, SystemPrompt
+from ui.eventlog import CONFIRMED, PROPOSAL, ROUND, SELECTED, SITTING
+
+if TYPE_CHECKING:
+    from data.runs import Event
+    from data.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A system prompt in a run's lineage. ``mean``, ``sd``, ``p_best`` are the last posterior's; None before the first round.
+
+    ``gain`` is the posterior mean less that of the run's first root.
+    """
+
+    system_prompt: SystemPrompt
+    parents: tuple[str, ...]
+    operation: str
+    reason: str
+    mean: float | None
+    sd: float | None
+    p_best: float | None
+    gain: float | None
+    trials: int
+
+    @property
+    def id(self) -> str:
+        return self.system_prompt.id
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run as people look at it. ``state``: "finished", "searching", "confirming" or "not started". ``comparison``: docs/formats.md."""
+
+    id: str
+    kind: str
+    created_at: str
+    config: Mapping[str, Any]
+    state: str
+    nodes: tuple[Node, ...]
+    winner: str | None
+    shortlist: tuple[str, ...]
+    comparison: Mapping[str, Any] | None
+    rounds: int
+    images: int
+    noise_sd: float | None
+    refused_proposals: int
+    seconds: float
+    drawn: int
+    last_outcome: str
+
+    def node(self, identifier: str) -> Node:
+        """The node with this id."""
+        return next(node for node in self.nodes if node.id == identifier)
+
+
+def run_view(store: "Store", run_prefix: str) -> RunView:
+    """Everything a door shows of a run; UsageError where there is no such run."""
+    record = store.run(run_prefix)
+    events = store.events(record.id)
+    by_kind = _by_kind(events)
+    rounds = by_kind.get(ROUND, [])
+    selected = by_kind.get(SELECTED, [{}])[-1]
+    confirmed = by_kind.get(CONFIRMED, [None])[-1]
+    sittings = by_kind.get(SITTING, [])
+    lineage = store.lineage(record.id)
+    return RunView(
+        id=record.id,
+        kind=record.kind,
+        created_at=record.created_at,
+        config=record.config,
+        state=_state(bool(lineage), bool(selected), confirmed is not None),
+        nodes=_nodes(lineage, rounds),
+        winner=selected.get("winner"),
+        shortlist=tuple(selected.get("shortlist", ())),
+        comparison=confirmed,
+        rounds=len(rounds),
+        images=rounds[-1]["images"] if rounds else 0,
+        noise_sd=rounds[-1]["noise_sd"] if rounds else None,
+        refused_proposals=sum("failure" in payload for payload in by_kind.get(PROPOSAL, [])),
+        seconds=sum(payload["seconds"] for payload in sittings),
+        drawn=sum(payload["drawn"] for payload in sittings),
+        last_outcome=str(sittings[-1]["outcome"]) if sittings else "",
+    )
+
+
+def _by_kind(events: "Sequence[Event]") -> dict[str, list[Mapping[str, Any]]]:
+    kinds: dict[str, list[Mapping[str, Any]]] = {}
+    decisions = [event for event in events if event.ordinal >= 0]
+    sittings = [event for event in events if event.ordinal < 0]
+    for event in [*decisions, *reversed(sittings)]:
+        kinds.setdefault(event.kind, []).append(event.payload)
+    return kinds
+
+
+def _state(begun: bool, selected: bool, confirmed: bool) -> str:
+    if confirmed:
+        return "finished"
+    if selected:
+        return "confirming"
+    return "searching" if begun else "not started"
+
+
+def _nodes(lineage: Sequence[Derivation], rounds: Sequence[Mapping[str, Any]]) -> tuple[Node, ...]:
+    standings: dict[str, Sequence[Any]] = {row[0]: row for row in rounds[-1]["standings"]} if rounds else {}
+    first = standings.get(lineage[0].child.id) if lineage else None
+    return tuple(_node(derivation, standings.get(derivation.child.id), first) for derivation in lineage)
+
+
+def _node(derivation: Derivation, standing: Sequence[Any] | None, first: Sequence[Any] | None) -> Node:
+    _, mean, sd, p_best, trials = standing or (None, None, None, None, 0)
+    return Node(
+        system_prompt=derivation.child,
+        parents=derivation.parents,
+        operation=derivation.operation.value,
+        reason=derivation.reason,
+        mean=mean,
+        sd=sd,
+        p_best=p_best,
+        gain=mean - first[1] if mean is not None and first is not None else None,
+        trials=trials,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DiffPart:
+    """A stretch of words that two texts share, or that only one of them has."""
+
+    kind: Literal["same", "removed", "added"]
+    text: str
+
+
+def word_diff(old: str, new: str) -> list[DiffPart]:
+    """How ``old`` became ``new``, word by word; line breaks count as words, so that lists stay lists."""
+    before, after = _words(old), _words(new)
+    parts: list[DiffPart] = []
+    for tag, start, end, new_start, new_end in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if tag == "equal":
+            parts.append(DiffPart("same", " ".join(before[start:end])))
+            continue
+        if end > start:
+            parts.append(DiffPart("removed", " ".join(before[start:end])))
+        if new_end > new_start:
+            parts.append(DiffPart("added", " ".join(after[new_start:new_end])))
+    return parts
+
+
+def _words(text: str) -> list[str]:
+    return text.replace("\n", " \n ").split(" ") if text else []
