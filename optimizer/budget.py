@@ -44,7 +44,7 @@ def share_out(images: int, *, arms: int, shortlist: int, select_prompts: int, te
     if test_prompts < MIN_TEST_PROMPTS:
         raise UsageError(
             f"the prompt set has {test_prompts} test prompts; a gain can't be confirmed on fewer than {MIN_TEST_PROMPTS}",
-            hint="add prompts with split \"test\", or let `phoropter prompts import` assign splits to a larger file",
+            hint='add prompts with split "test", or let `phoropter prompts import` assign splits to a larger file',
         )
     needed = int(MIN_TEST_PROMPTS * arms / CONFIRM_SHARE)
     needed = max(needed, MIN_SEARCH_IMAGES + MIN_TEST_PROMPTS * arms)

@@ -4,6 +4,7 @@ An asynchronous generator of events, like the search it contains. It knows no st
 """
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from data.errors import FatalError, UsageError
@@ -42,7 +43,7 @@ class Problem:
     def shares(self, images: int) -> Shares:
         """How ``images`` are shared out; UsageError where they, or the prompts, are too few to confirm anything."""
         if not self.split(Split.SEARCH):
-            raise UsageError("the prompt set has no prompts to search on", hint="give some of its rows \"split\": \"search\"")
+            raise UsageError("the prompt set has no prompts to search on", hint='give some of its rows "split": "search"')
         return share_out(
             images,
             arms=len(self.baselines) + 2,
@@ -53,7 +54,13 @@ class Problem:
 
 
 async def optimize(
-    problem: Problem, limits: Limits, evaluator: Evaluator, proposer: ProposerStage, proposer_identity: str, history: History, budget: Budget
+    problem: Problem,
+    limits: Limits,
+    evaluator: Evaluator,
+    proposer: ProposerStage,
+    proposer_identity: str,
+    history: History,
+    budget: Budget,
 ) -> AsyncGenerator[Event, None]:
     """Runs the three phases; ``history`` is what earlier sittings of the same run already know (then those parts pass at once)."""
     shares = problem.shares(limits.images)
@@ -72,20 +79,25 @@ async def optimize(
         history=history,
     )
     roots = [Derivation(root, (), Operation.ROOT, f"start: {root.name or short(root.id)}") for root in problem.roots]
-    async for event in search.run(roots):
-        yield event
+    async with aclosing(search.run(roots)) as events:
+        async for event in events:
+            yield event
     winner = 0
-    async for event in select(planner, evaluator, budget, problem.split(Split.SELECT)[: shares.select_prompts], problem.seed):
-        if isinstance(event, Selected):
-            winner = planner.node(event.winner)
-        yield event
+    async with aclosing(select(planner, evaluator, budget, problem.split(Split.SELECT)[: shares.select_prompts], problem.seed)) as events:
+        async for event in events:
+            if isinstance(event, Selected):
+                winner = planner.node(event.winner)
+            yield event
     arms = [*problem.baselines, Arm(BEST, planner.candidates[winner].system_prompt)]
     tested = Pairs(problem.split(Split.TEST), problem.seed, "choice of test prompts").prompts[: shares.test_prompts]
-    async for event in confirm(problem, arms, tested, shares.test_seeds, evaluator, budget):
-        yield event
+    async with aclosing(confirm(problem, arms, tested, shares.test_seeds, evaluator, budget)) as events:
+        async for event in events:
+            yield event
 
 
-async def select(planner: Planner, evaluator: Evaluator, budget: Budget, prompts: Sequence[Prompt], seed: int) -> AsyncGenerator[Event, None]:
+async def select(
+    planner: Planner, evaluator: Evaluator, budget: Budget, prompts: Sequence[Prompt], seed: int
+) -> AsyncGenerator[Event, None]:
     """Measures the shortlist on prompts that no proposer has seen, and picks the best by a posterior over both parts together."""
     shortlist = planner.ranking()[: planner.policy.shortlist]
     if prompts and len(shortlist) > 1:
@@ -93,9 +105,10 @@ async def select(planner: Planner, evaluator: Evaluator, budget: Budget, prompts
         measurements = [Measurement(node, select_pair(place)) for node in shortlist for place in range(len(prompts))]
         measuring = measure(planner, evaluator, measurements)
         try:
-            async for trial in measuring.trials():
-                budget.charge(trial)
-                yield TrialDone(Phase.SELECT, trial)
+            async with aclosing(measuring.trials()) as trials:
+                async for trial in trials:
+                    budget.charge(trial)
+                    yield TrialDone(Phase.SELECT, trial)
         finally:
             await measuring.cancel()
         measuring.take_into(planner)
@@ -126,10 +139,11 @@ async def confirm(
         return [done[trial_id] for trial_id in ids if trial_id in done]
 
     done: dict[str, Trial] = {}
-    async for trial in evaluator.stream(requests()):
-        done[trial.id] = trial
-        budget.charge(trial)
-        yield TrialDone(Phase.CONFIRM, trial)
+    async with aclosing(evaluator.stream(requests())) as trials:
+        async for trial in trials:
+            done[trial.id] = trial
+            budget.charge(trial)
+            yield TrialDone(Phase.CONFIRM, trial)
     raise_if_hopeless(list(done.values()))
     yield Confirmed(_report(arms, {arm.name: outcomes(pairs, arm.system_prompt) for arm in arms}, outcomes(fresh, winner), problem))
 
@@ -137,6 +151,4 @@ async def confirm(
 def _report(arms: Sequence[Arm], trials: dict[str, list[Trial]], again: list[Trial], problem: Problem) -> Comparison:
     if not trials[BEST]:
         raise FatalError("a limit of the budget was reached before anything could be confirmed", hint="raise it, then `phoropter resume`")
-    return compare(
-        arms, trials, best=BEST, reference=problem.reference, again=again, seed=derived_seed(problem.seed, "statistics")
-    )
+    return compare(arms, trials, best=BEST, reference=problem.reference, again=again, seed=derived_seed(problem.seed, "statistics"))

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import cho_solve, solve_triangular
 
 Floats = npt.NDArray[np.float64]
 
@@ -119,19 +118,17 @@ class LineagePosterior:
             raise ValueError("no node to believe anything about")
         noise = self.prior.noise_sd**2
         for _ in range(3):  # The noise and the means depend on each other; three rounds settle both.
-            mean, factor = self._solve(noise)
-            noise = self._noise(mean)
-        mean, factor = self._solve(noise)
+            precision, shift = self._terms(noise)
+            noise = self._noise(np.linalg.solve(precision, shift))
+        precision, shift = self._terms(noise)
         # The covariance is s2 times the inverse of (L L^T), so inv(L)^T times s is a root of it.
-        root = solve_triangular(factor, np.eye(mean.size), lower=True).T * np.sqrt(noise)
-        return Beliefs(mean, root, float(np.sqrt(noise)))
+        inverse = np.linalg.solve(np.linalg.cholesky(precision), np.eye(shift.size))
+        return Beliefs(inverse.T @ (inverse @ shift), inverse.T * np.sqrt(noise), float(np.sqrt(noise)))
 
-    def _solve(self, noise: float) -> tuple[Floats, Floats]:
-        """The posterior mean and the lower Cholesky factor of the precision (in units of 1 / ``noise``)."""
+    def _terms(self, noise: float) -> tuple[Floats, Floats]:
+        """The posterior's precision and shift, in units of 1 / ``noise``."""
         precision, shift = self._prior_terms(noise)
-        factor = np.linalg.cholesky(precision + self._precision)
-        mean = np.asarray(cho_solve((factor, True), shift + self._shift), dtype=np.float64)
-        return mean, factor
+        return precision + self._precision, shift + self._shift
 
     def _prior_terms(self, noise: float) -> tuple[Floats, Floats]:
         size = len(self._parents)

@@ -60,7 +60,9 @@ def _failed(candidate: Candidate, pair: int) -> list[FailedCriterion]:
     ]
 
 
-def proposal_request(candidates: Sequence[Candidate], mutation: Mutation, beliefs: Beliefs, *, max_words: int, seed: int) -> ProposalRequest:
+def proposal_request(
+    candidates: Sequence[Candidate], mutation: Mutation, beliefs: Beliefs, *, max_words: int, seed: int
+) -> ProposalRequest:
     """The question to the proposer for one mutation."""
     parents = tuple(parent_history(candidates, node, beliefs, seed) for node in mutation.parents)
     return ProposalRequest(mutation.operation, parents, max_words, seed)

@@ -10,9 +10,10 @@ The search holds no store, logger or progress bar. It is told what is already kn
 import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from data.errors import FatalError
+from data.errors import FailureKind, FatalError
 from data.errors import Stage as StageName
 from data.identity import derived_seed
 from data.records import Derivation, Failure, Prompt, SystemPrompt, Trial
@@ -28,7 +29,7 @@ from optimizer.trial import failure_of
 AHEAD = 1
 """Rounds under way beyond the one being waited for."""
 HOPELESS_PROPOSALS = 8
-"""So many requests in a row without a proposal end the run: more images would only measure the roots again."""
+"""So many requests without an answer, none between, end the run: more images would only measure the roots again."""
 
 ProposerStage = Stage[ProposalRequest, Proposal]
 
@@ -71,8 +72,9 @@ class Search:
                     number, planned = number + 1, planned + len(decided.measurements)
                 if not under_way:
                     return
-                async for event in self._finish(under_way[0]):
-                    yield event
+                async with aclosing(self._finish(under_way[0])) as events:
+                    async for event in events:
+                        yield event
                 under_way.popleft()
         finally:
             for running in under_way:
@@ -113,9 +115,10 @@ class Search:
 
     async def _finish(self, running: "_Running") -> AsyncGenerator[Event, None]:
         """Waits for a round, yielding its trials as they end; then seals it: in the order in which it was decided."""
-        async for trial in running.measuring.trials():
-            self.budget.charge(trial)
-            yield TrialDone(Phase.SEARCH, trial)
+        async with aclosing(running.measuring.trials()) as trials:
+            async for trial in trials:
+                self.budget.charge(trial)
+                yield TrialDone(Phase.SEARCH, trial)
         running.measuring.take_into(self.planner)
         for proposed in await asyncio.gather(*running.proposals):
             for event in self._take(proposed):
@@ -125,7 +128,8 @@ class Search:
     def _take(self, proposed: "_Proposed") -> list[Event]:
         events: list[Event] = [ProposalDone(proposed.key, proposed.outcome)]
         if isinstance(proposed.outcome, Failure):
-            self.barren += 1
+            # A refused idea is no outage: the proposer works, and may have a better one next time.
+            self.barren += proposed.outcome.kind is not FailureKind.REJECTED
             if self.barren >= HOPELESS_PROPOSALS:
                 raise FatalError(
                     f"{self.barren} requests in a row brought no usable system prompt; the last: {proposed.outcome.message}",
@@ -223,4 +227,3 @@ def sealed(planner: Planner, budget: Budget, number: int, phase: Phase, measurin
     """The event that closes a round, with what is believed after it."""
     beliefs = planner.beliefs()
     return RoundSealed(number, phase, budget.images, beliefs.noise_sd, planner.standings(beliefs, number), measuring.failed())
-

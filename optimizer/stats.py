@@ -3,6 +3,8 @@
 The unit is the prompt: images of one prompt are not independent, so one number per prompt goes in (the mean over its seeds and samples),
 and prompts are what is resampled. These functions know nothing of trials or arms; compare.py feeds them.
 """
+# scipy.special has no types.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,9 +68,10 @@ def _resampled_means(data: Floats, seed: int, resamples: int) -> Floats:
 def _bca_levels(data: Floats, means: Floats, mean: float, confidence: float) -> Floats:
     """The two percentile levels after bias correction and acceleration."""
     # Ties count half, as they do with scores on a coarse grid; the clip keeps the correction finite.
-    below = (np.count_nonzero(means < mean) + 0.5 * np.count_nonzero(means == mean)) / means.size
+    same = 1e-9 * float(np.ptp(data))
+    below = (np.count_nonzero(means < mean - same) + 0.5 * np.count_nonzero(np.abs(means - mean) <= same)) / means.size
     bias = ndtri(np.clip(below, 1.0 / means.size, 1.0 - 1.0 / means.size))
-    deviations = data - mean  # The jackknife of a mean deviates by these, up to a factor that cancels.
+    deviations = (data - mean) / np.ptp(data)  # The jackknife of a mean deviates by these, up to a factor that cancels.
     acceleration = float((deviations**3).sum() / (6.0 * (deviations**2).sum() ** 1.5))
     # Resampling n values underestimates their spread by (n - 1) / n and takes it for known: Student's t mends both (Hesterberg 2015).
     tails = np.sqrt(data.size / (data.size - 1)) * stdtrit(data.size - 1, np.array([(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0]))

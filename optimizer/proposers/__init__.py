@@ -54,7 +54,9 @@ class ProposalRequest:
 
     def key(self, proposer: str) -> str:
         """The content key of the answer: all that determines it. Means and gains are rounded, so that the last bit of a sum is no new question."""
-        return content_id("proposal", [proposer, self.operation.value, [_parent_key(parent) for parent in self.parents], self.max_words, self.seed])
+        return content_id(
+            "proposal", [proposer, self.operation.value, [_parent_key(parent) for parent in self.parents], self.max_words, self.seed]
+        )
 
 
 def _parent_key(parent: ParentHistory) -> list[object]:

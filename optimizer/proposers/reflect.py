@@ -87,5 +87,7 @@ def read_answer(answer: Completion) -> Proposal:
         record = json.loads(match[0], strict=False) if match else None
         text, reason = str(record["instructions"]), str(record.get("cause", ""))
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise StageError(FailureKind.MALFORMED, f"the proposer's answer holds no instructions: {answer.text[:120]!r}", retryable=True) from None
+        raise StageError(
+            FailureKind.MALFORMED, f"the proposer's answer holds no instructions: {answer.text[:120]!r}", retryable=True
+        ) from None
     return Proposal(text.strip(), reason.strip(), answer.usage, answer.latency)

@@ -1,0 +1,124 @@
+"""What a proposer is told, and what is refused of its answers."""
+
+import json
+
+import pytest
+
+from data.errors import FailureKind, StageError
+from data.records import Criterion, CriterionKind, CriterionScore, Judgment, Need, Operation, Prompt, Rewrite, SystemPrompt, Trial, TrialRequest
+from optimizer.plan import Candidate
+from optimizer.posterior import LineagePosterior
+from optimizer.propose import FORBIDDEN, lint, parent_history, propose
+from optimizer.proposers import Proposal, ProposalRequest
+from optimizer.proposers.reflect import ReflectProposer, question
+from reasoner.chat import Chat, Completion
+
+PROMPTS = [Prompt("three red balloons above a blue house"), Prompt("a birthday")]
+
+
+@pytest.mark.parametrize(
+    "text", ["Please the judge.", "Maximize the score.", "This will be graded.", "Satisfy the checklist!", "GenEval prompts are short."]
+)
+def test_refuses_talk_of_being_measured(text: str):
+    assert "measured" in lint(text, PROMPTS, 100)
+
+
+def test_refuses_leaks_emptiness_and_length():
+    assert lint("   ", PROMPTS, 100) == "it is empty"
+    assert "at most 5" in lint("one two three four five six", PROMPTS, 5)
+    assert "repeats a search prompt" in lint("For three red balloons above a house, add string.", PROMPTS, 100)
+    assert lint("Name the color right before each noun. A birthday needs cake.", PROMPTS, 100) == ""
+
+
+def test_shipped_instructions_of_ours_would_pass():
+    assert not FORBIDDEN.search("Describe each object in its own sentence, and underscore the important one.")
+
+
+def candidate() -> Candidate:
+    checklist = (
+        Criterion("c1", "There is a cake", CriterionKind.ENTITY),
+        Criterion("c2", "A dog is visible", CriterionKind.NEGATION, Need.MUST_NOT),
+        Criterion("c3", "It looks festive", CriterionKind.STYLE),
+    )
+    scores = (CriterionScore("c1", 0.0, "no cake seen"), CriterionScore("c2", 1.0, "a dog at the left"), CriterionScore("c3", None, "needs eyes"))
+    trial = Trial(
+        "t",
+        TrialRequest(SystemPrompt("Be vivid."), Prompt("a birthday", checklist), 0, 0),
+        rewrite=Rewrite("A party."),
+        judgment=Judgment(0.0, scores),
+    )
+    return Candidate(SystemPrompt("Be vivid."), (), trials={0: trial})
+
+
+def history_of(root: Candidate):
+    posterior = LineagePosterior()
+    posterior.add()
+    posterior.add([0])
+    child = Candidate(SystemPrompt("Be very vivid."), (0,), Operation.EXPLORE)
+    return parent_history([root, child], 0, posterior.beliefs(), seed=1)
+
+
+def test_the_proposer_reads_failed_criteria_with_evidence_and_what_was_tried():
+    history = history_of(candidate())
+    assert {failure.criterion: failure.evidence for failure in history.failures} == {
+        "There is a cake": "no cake seen",
+        "A dog is visible": "a dog at the left",
+    }
+    assert [(attempt.operation, attempt.gain) for attempt in history.attempts] == [(Operation.EXPLORE, None)]
+    told = question(ProposalRequest(Operation.REFLECT, (history,), 200, 0))
+    for piece in ("Be vivid.", "There is a cake", "no cake seen", "A party.", "Be very vivid.", "at most 200 words"):
+        assert piece in told
+
+
+def request() -> ProposalRequest:
+    return ProposalRequest(Operation.REFLECT, (history_of(candidate()),), 200, 7)
+
+
+async def test_a_refused_proposal_is_asked_for_again_with_another_seed():
+    asked: list[int] = []
+
+    async def ask(again: ProposalRequest) -> Proposal:
+        asked.append(again.seed)
+        return Proposal(["Please the judge.", "Be very vivid.", " Draw it well. "][len(asked) - 1], "")
+
+    proposal = await propose(ask, request(), PROMPTS, frozenset({SystemPrompt("Be very vivid.").id}))
+    assert proposal.text == "Draw it well."
+    assert len(set(asked)) == 3
+
+
+async def test_after_three_refusals_the_request_has_failed():
+    async def ask(again: ProposalRequest) -> Proposal:
+        return Proposal("", "")
+
+    with pytest.raises(StageError, match="refused 3 times; the last because it is empty") as error:
+        await propose(ask, request(), PROMPTS, frozenset())
+    assert error.value.kind is FailureKind.REJECTED
+
+
+class Answering:
+    """A chat engine that always answers the same, and remembers what it was asked."""
+
+    identity = "answering"
+
+    def __init__(self, answer: str) -> None:
+        self.answer = answer
+        self.asked: list[Chat] = []
+
+    async def __call__(self, chats):  # noqa: ANN001, ANN204
+        self.asked += chats
+        return [Completion(self.answer) for _ in chats]
+
+
+@pytest.mark.parametrize("wrap", ["{}", "Here you are:\n```json\n{}\n```\nGood luck!"])
+async def test_reflection_reads_the_answer_also_in_a_fence(wrap: str):
+    engine = Answering(wrap.replace("{}", json.dumps({"cause": "colors leak", "instructions": "Bind each {color}.\nTwice."})))
+    proposal = await ReflectProposer(engine, 500)(request())
+    assert (proposal.text, proposal.reason) == ("Bind each {color}.\nTwice.", "colors leak")
+    assert engine.asked[0].max_tokens == 500
+
+
+@pytest.mark.parametrize("answer", ["I think you should bind colors.", "{}", "[1]", '{"instructions": ', '{"cause": "x"}'])
+async def test_an_answer_without_instructions_is_malformed_and_worth_a_retry(answer: str):
+    with pytest.raises(StageError, match="holds no instructions") as error:
+        await ReflectProposer(Answering(answer), 500)(request())
+    assert error.value.retryable
