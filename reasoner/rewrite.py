@@ -31,9 +31,7 @@ class Rewriter:
     async def __call__(self, requests: Sequence[RewriteRequest]) -> Sequence[Rewrite | Exception]:
         asked = [request for request in requests if request.system_prompt.text]
         answers = iter(await self._engine([self._chat(request) for request in asked]) if asked else [])
-        return [
-            _rewrite(request, next(answers)) if request.system_prompt.text else Rewrite(request.prompt.text) for request in requests
-        ]
+        return [_rewrite(request, next(answers)) if request.system_prompt.text else Rewrite(request.prompt.text) for request in requests]
 
     def _chat(self, request: RewriteRequest) -> Chat:
         # 31 bits: what every server takes as a seed.

@@ -70,7 +70,9 @@ def plan_run(settings: Settings, parts: Parts) -> PlannedRun:
         raise UsageError(f"run.reference is {settings.run.reference!r}", hint=f"one of: {', '.join(BASELINES)}")
     raw = [root.name for root in roots if not root.text]
     if raw:
-        raise UsageError("the search can't start from the raw prompt: there is no text to improve", hint="start from plain, general or a file")
+        raise UsageError(
+            "the search can't start from the raw prompt: there is no text to improve", hint="start from plain, general or a file"
+        )
     _check_judgeable(settings, prompts)
     problem = Problem(prompts, roots, baselines, settings.run.reference, settings.run.seed)
     limits = Limits(settings.run.images, settings.run.dollars, settings.run.tokens, settings.run.seconds)
@@ -82,7 +84,12 @@ def plan_run(settings: Settings, parts: Parts) -> PlannedRun:
         "prompts": [[prompt.id, prompt.split.value] for prompt in prompts],
         "roots": [root.id for root in roots],
         "baselines": [arm.system_prompt.id for arm in baselines],
-        "engines": [parts.pipeline.reasoner.identity, parts.pipeline.generator.identity, parts.pipeline.judge.identity, parts.proposer.identity],
+        "engines": [
+            parts.pipeline.reasoner.identity,
+            parts.pipeline.generator.identity,
+            parts.pipeline.judge.identity,
+            parts.proposer.identity,
+        ],
         "policy": repr(problem.policy),
     }
     return PlannedRun(content_id("run", determining), config, problem, limits, shares)
@@ -109,7 +116,9 @@ def resumed_settings(store: "Store", run_prefix: str, places: Settings) -> Setti
     """The settings of a run on record, at the places of here and now."""
     record = store.run(run_prefix)
     if record.kind != "optimize":
-        raise UsageError(f"run {run_prefix} is of kind {record.kind}, which has nothing to resume", hint="`phoropter runs` lists what there is")
+        raise UsageError(
+            f"run {run_prefix} is of kind {record.kind}, which has nothing to resume", hint="`phoropter runs` lists what there is"
+        )
     return settings_from(record.config, home=places.home, ledger=places.ledger, images_at=places.images_at)
 
 
@@ -132,7 +141,7 @@ async def carry_out(planned: PlannedRun, parts: Parts, listen: Callable[[Event, 
     evaluator = Evaluator(parts.pipeline, past.trials)
     stages = evaluator.stages
     try:
-        async with evaluator, proposer_stage(parts.proposer, parts.settings.proposer.limits) as proposer, writer:
+        async with parts.closing, evaluator, proposer_stage(parts.proposer, parts.settings.proposer.limits) as proposer, writer:
             run = optimize(planned.problem, planned.limits, evaluator, proposer, parts.proposer.identity, past, budget)
             async with aclosing(run):
                 async for event in run:
@@ -140,7 +149,14 @@ async def carry_out(planned: PlannedRun, parts: Parts, listen: Callable[[Event, 
                     await writer.put(event)
                     drawn = stages.generate.delivered
                     progress = Progress(
-                        planned.id, budget.images, planned.limits.images, drawn, budget.images - drawn, budget.dollars, budget.cost_known, budget.seconds
+                        planned.id,
+                        budget.images,
+                        planned.limits.images,
+                        drawn,
+                        budget.images - drawn,
+                        budget.dollars,
+                        budget.cost_known,
+                        budget.seconds,
                     )
                     listen(event, progress)
         outcome = "finished"
@@ -214,4 +230,3 @@ class LedgerWriter:
             elif not isinstance(event, TrialDone):
                 self._store.add_event(self._run_id, self._ordinal, *to_record(event))
                 self._ordinal += 1
-

@@ -27,14 +27,17 @@ def parse_spec(text: str) -> Spec:
     head, _, endpoint = head.partition("@")
     kind, _, model = head.partition(":")
     if not kind:
-        raise UsageError(f"the engine spec {text!r} names no kind", hint="write kind:model@endpoint?parameter=value, for example openai:gpt-5.5")
+        raise UsageError(
+            f"the engine spec {text!r} names no kind", hint="write kind:model@endpoint?parameter=value, for example openai:gpt-5.5"
+        )
     if endpoint:
         _check_endpoint(endpoint)
     pairs = parse_qsl(query, keep_blank_values=True)
     for name, _ in pairs:
         if name.lower() in SECRET_NAMES:
             raise UsageError(
-                f"the engine spec carries a secret in {name!r}, and specs end up in the ledger", hint="set it in the environment: OPENAI_API_KEY"
+                f"the engine spec carries a secret in {name!r}, and specs end up in the ledger",
+                hint="set it in the environment: OPENAI_API_KEY",
             )
     return Spec(text.strip(), kind.strip(), model.strip(), endpoint.strip(), {name: _value(value) for name, value in pairs})
 
@@ -44,7 +47,9 @@ def _check_endpoint(endpoint: str) -> None:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(f"{endpoint!r} is no endpoint", hint="write it with http:// or https://, for example @http://localhost:8000/v1")
     if parts.username or parts.password:
-        raise UsageError("an endpoint may not carry a user name or password, since specs end up in the ledger", hint="set OPENAI_API_KEY instead")
+        raise UsageError(
+            "an endpoint may not carry a user name or password, since specs end up in the ledger", hint="set OPENAI_API_KEY instead"
+        )
 
 
 def _value(text: str) -> str | int | float | bool:

@@ -1,12 +1,13 @@
 """From settings to working parts: engines, judges, proposers, prompts, ledger. The only place that knows them all.
 
 Each table maps a spec's kind to a small function that imports its library inside, so that naming an engine costs nothing until it is used.
+What must be closed when the work is done, the function leaves with ``closing``.
 To add an engine, write its file and one line here.
 """
 
 import importlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,80 +32,84 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def _embedded_reasoner(spec: Spec) -> ChatEngine:
+def _embedded_reasoner(spec: Spec, closing: AsyncExitStack) -> ChatEngine:
     from reasoner.engines.embedded import EmbeddedReasoner
 
     return EmbeddedReasoner()
 
 
-def _openai(spec: Spec) -> ChatEngine:
+def _openai(spec: Spec, closing: AsyncExitStack) -> ChatEngine:
     from reasoner.engines.openai import OpenAIEngine
 
     if not spec.model:
         raise UsageError(f"{spec.text!r} names no model", hint="write for example openai:gpt-5.5, or openai:MODEL@http://localhost:8000/v1")
     api_key = secret("OPENAI_API_KEY")
     if not spec.endpoint and not api_key:
-        raise UsageError("OPENAI_API_KEY is not set", hint="export OPENAI_API_KEY=…, or name your own endpoint: openai:MODEL@http://localhost:8000/v1")
-    return OpenAIEngine(spec.model, base_url=spec.endpoint or None, api_key=api_key, parameters=spec.parameters)
+        raise UsageError(
+            "OPENAI_API_KEY is not set", hint="export OPENAI_API_KEY=…, or name your own endpoint: openai:MODEL@http://localhost:8000/v1"
+        )
+    engine = OpenAIEngine(spec.model, base_url=spec.endpoint or None, api_key=api_key, parameters=spec.parameters)
+    closing.push_async_callback(engine.aclose)
+    return engine
 
 
-def _embedded_generator(spec: Spec) -> ImageGenerator:
+def _embedded_generator(spec: Spec, closing: AsyncExitStack) -> ImageGenerator:
     from generator.engines.embedded import EmbeddedGenerator
 
     return EmbeddedGenerator()
 
 
-def _scene_judge(spec: Spec) -> Judge:
+def _scene_judge(spec: Spec, closing: AsyncExitStack) -> Judge:
     from optimizer.judges.scene import SceneJudge
 
     return SceneJudge()
 
 
-def _embedded_proposer(spec: Spec, max_tokens: int) -> Proposer:
+def _embedded_proposer(spec: Spec, closing: AsyncExitStack, max_tokens: int) -> Proposer:
     from optimizer.proposers.embedded import EmbeddedProposer
 
     return EmbeddedProposer()
 
 
-def _reflect(spec: Spec, max_tokens: int) -> Proposer:
+def _reflect(spec: Spec, closing: AsyncExitStack, max_tokens: int) -> Proposer:
     from optimizer.proposers.reflect import ReflectProposer
 
-    return ReflectProposer(_openai(spec), max_tokens)
+    return ReflectProposer(_openai(spec, closing), max_tokens)
 
 
-REASONERS: Mapping[str, Callable[[Spec], ChatEngine]] = {"embedded": _embedded_reasoner, "openai": _openai}
-GENERATORS: Mapping[str, Callable[[Spec], ImageGenerator]] = {"embedded": _embedded_generator}
-JUDGES: Mapping[str, Callable[[Spec], Judge]] = {"scene": _scene_judge}
-PROPOSERS: Mapping[str, Callable[[Spec, int], Proposer]] = {"embedded": _embedded_proposer, "openai": _reflect}
+REASONERS: Mapping[str, Callable[[Spec, AsyncExitStack], ChatEngine]] = {"embedded": _embedded_reasoner, "openai": _openai}
+GENERATORS: Mapping[str, Callable[[Spec, AsyncExitStack], ImageGenerator]] = {"embedded": _embedded_generator}
+JUDGES: Mapping[str, Callable[[Spec, AsyncExitStack], Judge]] = {"scene": _scene_judge}
+PROPOSERS: Mapping[str, Callable[[Spec, AsyncExitStack, int], Proposer]] = {"embedded": _embedded_proposer, "openai": _reflect}
 
 
-def build_reasoner(settings: EngineSettings) -> Reasoner:
+def build_reasoner(settings: EngineSettings, closing: AsyncExitStack) -> Reasoner:
     """The reasoner of a profile: a language model's engine behind the rewriter."""
     from reasoner.rewrite import Rewriter
 
-    return Rewriter(_engine("reasoner", REASONERS, settings.engine), settings.max_tokens)
+    return Rewriter(_engine("reasoner", REASONERS, settings.engine, closing), settings.max_tokens)
 
 
-def build_generator(settings: EngineSettings) -> ImageGenerator:
-    return _engine("generator", GENERATORS, settings.engine)
+def build_generator(settings: EngineSettings, closing: AsyncExitStack) -> ImageGenerator:
+    return _engine("generator", GENERATORS, settings.engine, closing)
 
 
-def build_judge(settings: EngineSettings) -> Judge:
-    return _engine("judge", JUDGES, settings.engine)
+def build_judge(settings: EngineSettings, closing: AsyncExitStack) -> Judge:
+    return _engine("judge", JUDGES, settings.engine, closing)
 
 
-def build_proposer(settings: EngineSettings) -> Proposer:
+def build_proposer(settings: EngineSettings, closing: AsyncExitStack) -> Proposer:
     spec = parse_spec(settings.engine)
     if "." in spec.kind:
         return _own_factory(spec)()
-    return _factory("proposer", PROPOSERS, spec)(spec, settings.max_tokens)
+    return _factory("proposer", PROPOSERS, spec)(spec, closing, settings.max_tokens)
 
 
-def _engine(stage: str, kinds: Mapping[str, Callable[[Spec], T]], text: str) -> T:
+def _engine(stage: str, kinds: Mapping[str, Callable[[Spec, AsyncExitStack], T]], text: str, closing: AsyncExitStack) -> T:
     spec = parse_spec(text)
     if "." in spec.kind:
         return _own_factory(spec)()
-    return _factory(stage, kinds, spec)(spec)
+    return _factory(stage, kinds, spec)(spec, closing)
 
 
 def _factory(stage: str, kinds: Mapping[str, T], spec: Spec) -> T:
@@ -123,7 +128,9 @@ def _own_factory(spec: Spec) -> Callable[[], Any]:
         raise UsageError(f"{spec.text!r}: the module can't be imported: {error}", hint="is its folder on PYTHONPATH?") from None
     factory = getattr(module, spec.model, None)
     if not callable(factory):
-        raise UsageError(f"{spec.text!r}: {spec.kind} has no callable {spec.model!r}", hint=f"there are: {', '.join(sorted(vars(module)))}"[:300])
+        raise UsageError(
+            f"{spec.text!r}: {spec.kind} has no callable {spec.model!r}", hint=f"there are: {', '.join(sorted(vars(module)))}"[:300]
+        )
     return factory  # pyright: ignore[reportUnknownVariableType]
 
 
@@ -153,13 +160,14 @@ def load_prompt_set(source: str) -> list[Prompt]:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """All that a door works with, built from one Settings."""
+    """All that a door works with, built from one Settings. Work inside ``async with parts.closing``, which ends the engines' connections."""
 
     settings: Settings
     store: "Store"
     images: "ImageFiles"
     pipeline: Pipeline
     proposer: Proposer
+    closing: AsyncExitStack
 
 
 def open_parts(settings: Settings) -> Parts:
@@ -167,10 +175,11 @@ def open_parts(settings: Settings) -> Parts:
     from data.blobs import ImageFiles
     from data.store import open_store
 
-    reasoner = build_reasoner(settings.reasoner)
-    generator = build_generator(settings.generator)
-    judge = build_judge(settings.judge)
-    proposer = build_proposer(settings.proposer)
+    closing = AsyncExitStack()
+    reasoner = build_reasoner(settings.reasoner, closing)
+    generator = build_generator(settings.generator, closing)
+    judge = build_judge(settings.judge, closing)
+    proposer = build_proposer(settings.proposer, closing)
     store = open_store(settings.ledger_url)
     images = ImageFiles(settings.image_location)
     pipeline = Pipeline(
@@ -184,11 +193,11 @@ def open_parts(settings: Settings) -> Parts:
         recall_images=lambda keys: {key: image for key, image in store.find_images(keys).items() if images.has(image.sha256)},
         recall_judgments=store.find_judgments,
     )
-    return Parts(settings, store, images, pipeline, proposer)
+    return Parts(settings, store, images, pipeline, proposer, closing)
 
 
 @asynccontextmanager
-async def proposer_stage(proposer: Proposer, limits: StageLimits) -> "AsyncIterator[Stage[ProposalRequest, Proposal]]":
+async def proposer_stage(proposer: Proposer, limits: StageLimits) -> "AsyncGenerator[Stage[ProposalRequest, Proposal]]":
     """The proposer behind a stage: time limits, retries and shared work, as for every other engine."""
 
     async def ask(requests: Sequence[ProposalRequest]) -> Sequence[Proposal | Exception]:

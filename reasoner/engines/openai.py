@@ -35,6 +35,10 @@ class OpenAIEngine:
         """Model and parameters. Not the endpoint: the same model at another address is the same reasoner."""
         return f"openai:{self._model}?{canonical_json(self._parameters)}"
 
+    async def aclose(self) -> None:
+        """Ends the connections that are kept open between calls."""
+        await self._client.close()
+
     async def __call__(self, chats: Sequence[Chat]) -> Sequence[Completion | Exception]:
         return await asyncio.gather(*(self._answer(chat) for chat in chats), return_exceptions=False)
 
@@ -49,7 +53,9 @@ class OpenAIEngine:
             return stage_error(error, self._endpoint)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             # What the package raises when a server's answer is no JSON, or JSON of another shape.
-            return StageError(FailureKind.MALFORMED, f"{self._endpoint} answered something that is no chat completion: {error}", retryable=True)
+            return StageError(
+                FailureKind.MALFORMED, f"{self._endpoint} answered something that is no chat completion: {error}", retryable=True
+            )
 
     async def _create(self, chat: Chat) -> ChatCompletion:
         try:
@@ -76,7 +82,9 @@ def _completion(answer: ChatCompletion, latency: float) -> Completion:
     choice = answer.choices[0]
     if choice.finish_reason == "length":
         raise StageError(
-            FailureKind.TOO_LONG, "the answer hit its token limit before it ended", hint="raise reasoner.max_tokens, or lower the reasoning effort"
+            FailureKind.TOO_LONG,
+            "the answer hit its token limit before it ended",
+            hint="raise reasoner.max_tokens, or lower the reasoning effort",
         )
     if choice.message.refusal:
         raise StageError(FailureKind.REFUSED, f"the model declined: {choice.message.refusal[:120]}")
@@ -96,7 +104,10 @@ def stage_error(error: openai.OpenAIError, endpoint: str) -> StageError:
         return StageError(FailureKind.TIMEOUT, f"{endpoint} did not answer in time", retryable=True)
     if isinstance(error, openai.APIConnectionError):
         return StageError(
-            FailureKind.UNREACHABLE, f"no connection to {endpoint}", retryable=True, hint="is the server up? check reasoner.engine, or run `phoropter doctor`"
+            FailureKind.UNREACHABLE,
+            f"no connection to {endpoint}",
+            retryable=True,
+            hint="is the server up? check reasoner.engine, or run `phoropter doctor`",
         )
     if isinstance(error, openai.APIStatusError):
         return _status_error(error, endpoint)
@@ -109,7 +120,11 @@ def _status_error(error: openai.APIStatusError, endpoint: str) -> StageError:
     if status == 429:
         return StageError(FailureKind.RATE_LIMITED, message, retryable=True, retry_after=_retry_after(error))
     if status in (401, 403):
-        return StageError(FailureKind.UNAUTHORIZED, f"{endpoint} answered {status}: the key is missing, wrong or not allowed to do this", hint="set OPENAI_API_KEY")
+        return StageError(
+            FailureKind.UNAUTHORIZED,
+            f"{endpoint} answered {status}: the key is missing, wrong or not allowed to do this",
+            hint="set OPENAI_API_KEY",
+        )
     if status >= 500 or status in (408, 409):
         return StageError(FailureKind.SERVER_ERROR, message, retryable=True, retry_after=_retry_after(error))
     hint = "is the model's name right? see `phoropter doctor`" if status == 404 else ""
