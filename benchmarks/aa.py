@@ -71,7 +71,9 @@ class DeafReasoner:
         from data.identity import derived_seed
 
         samples = [derived_seed(request.system_prompt.id, request.sample) >> 32 for request in requests]
-        return await self._inner([RewriteRequest(self._text, request.prompt, sample) for request, sample in zip(requests, samples, strict=True)])
+        return await self._inner(
+            [RewriteRequest(self._text, request.prompt, sample) for request, sample in zip(requests, samples, strict=True)]
+        )
 
 
 def embedded_run(seed: int, images: int) -> Outcome:

@@ -178,5 +178,3 @@ class SyntheticProposer:
 
 def _normal(*names: object) -> float:
     return derived_random(*names).gauss(0.0, 1.0)
-
-
