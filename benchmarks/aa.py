@@ -1,6 +1,7 @@
 """A/A: how often the whole procedure claims a gain where there is none.
 
-``python -m benchmarks.aa [--runs 100] [--images 600] [--pixels] [--check] [--json]``. All system prompts of the world do exactly the same, so
+``python -m benchmarks.aa [--runs 100] [--images 600] [--pixels] [--check] [--json]``. All system prompts of the world do exactly the same,
+so
 every claimed gain is false. Each run searches, selects and confirms through the code that `phoropter optimize` runs, with another seed. By
 default in the noisy synthetic world; with ``--pixels`` in the embedded one, with real pictures and a reasoner that is deaf to its
 system prompt.
@@ -30,7 +31,8 @@ LIMITS = StageLimits(concurrency=2, batch=32)
 
 @dataclass(frozen=True, slots=True)
 class AA:
-    """Of ``runs`` runs: how many claimed a gain (Holm-adjusted, over any arm), how many intervals of best against the reference were above 0,
+    """Of ``runs`` runs: how many claimed a gain (Holm-adjusted, over any arm), how many intervals of best against the reference were above
+    0,
     how often an interval covered 0 (as it should in 95%), and the mean gain reported before and after confirmation."""
 
     world: str

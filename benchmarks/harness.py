@@ -1,4 +1,5 @@
-"""What the search benchmarks share: one whole run in memory, without ledger or door, through the very code that `phoropter optimize` runs."""
+"""What the search benchmarks share: one whole run in memory, without ledger or door, through the very code that `phoropter optimize`
+runs."""
 
 import asyncio
 from collections.abc import Sequence

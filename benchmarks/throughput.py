@@ -1,6 +1,7 @@
 """What the machinery itself costs: trials per second with engines that do nothing, the ledger on.
 
-``python -m benchmarks.throughput [--trials 1000 10000 100000] [--check] [--json]``. Every trial goes through the three stages, is looked up in
+``python -m benchmarks.throughput [--trials 1000 10000 100000] [--check] [--json]``. Every trial goes through the three stages, is looked
+up in
 the ledger at each, and is written to a new SQLite file; all rewrites, images and judgments are distinct, so nothing is found. Each size
 runs in a process of its own, so that its peak memory is its own. Beside it, in the same run, `dspy.Evaluate` on a program that does as
 little, without any record: a peer, not a competitor.
@@ -40,7 +41,8 @@ PROMPTS = 200
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """One size: trials per second (``rate``), peak resident memory in MB, and dspy's evaluations per second for the same number (or None)."""
+    """One size: trials per second (``rate``), peak resident memory in MB, and dspy's evaluations per second for the same number (or
+    None)."""
 
     trials: int
     rate: float

@@ -129,7 +129,8 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class SystemPrompt:
-    """The instructions given to the reasoner: what is optimized. The empty text is the raw arm: the user's prompt goes to the generator as it is."""
+    """The instructions given to the reasoner: what is optimized. The empty text is the raw arm: the user's prompt goes to the generator as
+    it is."""
 
     text: str
     name: str = ""
@@ -153,7 +154,8 @@ class Operation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Derivation:
-    """An edge of the lineage: ``child`` was made from ``parents`` (system prompt ids; none for a root) by ``operation``, because of ``reason``."""
+    """An edge of the lineage: ``child`` was made from ``parents`` (system prompt ids; none for a root) by ``operation``, because of
+    ``reason``."""
 
     child: SystemPrompt
     parents: tuple[str, ...]
@@ -202,7 +204,8 @@ class GeneratedImage:
 
 @dataclass(frozen=True, slots=True)
 class CriterionScore:
-    """How far a criterion's statement holds: 0 no, 1 yes, between is the judge's doubt, None is an abstention. ``evidence`` says what was seen."""
+    """How far a criterion's statement holds: 0 no, 1 yes, between is the judge's doubt, None is an abstention. ``evidence`` says what was
+    seen."""
 
     id: str
     score: float | None

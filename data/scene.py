@@ -200,7 +200,15 @@ class Check:
     def to_json(self) -> dict[str, Any]:
         """The check as a JSON object without its default fields."""
         record: dict[str, Any] = {"test": self.test.value}
-        for name, default in (("kinds", ()), ("color", None), ("least", 1), ("most", None), ("value", None), ("other_kinds", ()), ("other_color", None)):
+        for name, default in (
+            ("kinds", ()),
+            ("color", None),
+            ("least", 1),
+            ("most", None),
+            ("value", None),
+            ("other_kinds", ()),
+            ("other_color", None),
+        ):
             value = getattr(self, name)
             if value != default:
                 record[name] = list(value) if isinstance(value, tuple) else value

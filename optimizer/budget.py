@@ -1,7 +1,9 @@
 """What a run may spend, what it has spent, and how its images are shared out. Counted here and nowhere else.
 
-An image counts when its trial is asked for, whether it is drawn anew, found in the ledger or fails: so a run on a full ledger takes the same
-decisions as on an empty one. Dollars and tokens are what the results cost when they were made. Nothing here knows a clock: seconds are told.
+An image counts when its trial is asked for, whether it is drawn anew, found in the ledger or fails: so a run on a full ledger takes the
+same
+decisions as on an empty one. Dollars and tokens are what the results cost when they were made. Nothing here knows a clock: seconds are
+told.
 """
 
 from dataclasses import dataclass, field
@@ -31,7 +33,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How the images are shared out: ``search`` images; ``select_prompts`` for each of the shortlist; ``test_prompts`` × ``test_seeds`` for each arm."""
+    """How the images are shared out: ``search`` images; ``select_prompts`` for each of the shortlist; ``test_prompts`` × ``test_seeds``
+    for each arm."""
 
     search: int
     select_prompts: int

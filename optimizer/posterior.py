@@ -41,7 +41,8 @@ class Prior:
 
 @dataclass(frozen=True, slots=True)
 class Beliefs:
-    """The posterior at one moment: ``mean`` [nodes], the covariance's Cholesky factor ``root`` [nodes, nodes] (lower), and the noise's SD."""
+    """The posterior at one moment: ``mean`` [nodes], the covariance's Cholesky factor ``root`` [nodes, nodes] (lower), and the noise's
+    SD."""
 
     mean: Floats
     root: Floats

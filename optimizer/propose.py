@@ -31,7 +31,8 @@ FORBIDDEN = re.compile(
 
 
 def parent_history(candidates: Sequence[Candidate], node: int, beliefs: Beliefs, seed: int) -> ParentHistory:
-    """What is known of a candidate: its standing, a seeded sample of its failed criteria, and the children tried so far with their gains."""
+    """What is known of a candidate: its standing, a seeded sample of its failed criteria, and the children tried so far with their
+    gains."""
     candidate = candidates[node]
     failures = [failure for pair in sorted(candidate.trials) for failure in _failed(candidate, pair)]
     shown = derived_random("failures", seed, node, len(failures)).sample(failures, min(FAILURES_SHOWN, len(failures)))
@@ -92,7 +93,8 @@ def _words(text: str) -> list[str]:
 async def propose(
     ask: Callable[[ProposalRequest], Awaitable[Proposal]], request: ProposalRequest, prompts: Sequence[Prompt], known: frozenset[str]
 ) -> Proposal:
-    """A proposal that passes :func:`lint` and is not among the ``known`` system prompt ids; StageError(REJECTED) after ``ATTEMPTS`` refusals.
+    """A proposal that passes :func:`lint` and is not among the ``known`` system prompt ids; StageError(REJECTED) after ``ATTEMPTS``
+    refusals.
 
     ``known`` is what was known when the request was decided, not when it is answered: the answer may not depend on timing.
     """

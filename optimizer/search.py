@@ -1,7 +1,8 @@
 """The search: an asynchronous generator of events that measures, proposes, and keeps what the posterior believes in.
 
 Decisions come from the planner, round by round. While one round is being measured, the next is already decided and under way, and
-proposals are written meanwhile, so that the generator never waits for a decision. A decision rests only on rounds that were sealed before it,
+proposals are written meanwhile, so that the generator never waits for a decision. A decision rests only on rounds that were sealed before
+it,
 never on which trial finished first: the same seed and the same outcomes give the same search, also after a kill.
 
 The search holds no store, logger or progress bar. It is told what is already known, and yields what happens.
@@ -21,7 +22,7 @@ from optimizer.budget import Budget
 from optimizer.evaluate import Evaluator
 from optimizer.events import Born, Event, Phase, ProposalDone, RoundSealed, TrialDone
 from optimizer.plan import Measurement, Mutation, Planner, Round
-from optimizer.propose import propose, proposal_request
+from optimizer.propose import proposal_request, propose
 from optimizer.proposers import Proposal, ProposalRequest
 from optimizer.stage import Stage
 from optimizer.trial import failure_of

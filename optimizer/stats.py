@@ -38,7 +38,8 @@ def bootstrap_mean(values: Sequence[float], *, seed: int, confidence: float = CO
     """The mean of ``values`` (one per prompt) with its BCa bootstrap interval (Efron 1987).
 
     Bias-corrected and accelerated: the percentiles are shifted by the share of resampled means below the mean and by the skewness of the
-    values, so that bounded and lopsided scores get the interval they deserve; and widened for the small number of prompts. Equal values give an interval of width 0. ValueError when empty.
+    values, so that bounded and lopsided scores get the interval they deserve; and widened for the small number of prompts. Equal values
+    give an interval of width 0. ValueError when empty.
     """
     data = np.asarray(values, dtype=np.float64)
     if data.size == 0:
@@ -100,7 +101,8 @@ def sign_flip_p(differences: Sequence[float], *, seed: int, flips: int = RESAMPL
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values adjusted for being reported together (Holm 1979): reject those at most 0.05, and the chance of any false claim is at most 5%."""
+    """P-values adjusted for being reported together (Holm 1979): reject those at most 0.05, and the chance of any false claim is at most
+    5%."""
     order = sorted(range(len(p_values)), key=lambda index: p_values[index])
     adjusted = [0.0] * len(p_values)
     running = 0.0

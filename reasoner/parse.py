@@ -27,7 +27,7 @@ _QUOTES = {'"': '"', "'": "'", "“": "”", "«": "»", "「": "」"}
 _QUOTED = re.compile(r"\"([^\"\n]+)\"|“([^”\n]+)”|«([^»\n]+)»|「([^」\n]+)」|(?<!\w)'([^'\n]+)'(?!\w)")
 _NUMBER_WORDS = {
     name: value
-    for value, name in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())
+    for value, name in enumerate(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"])
 }  # fmt: skip
 _NEGATED = re.compile(r"\b(?:no|without|not any|never any)\s+(?:(?:a|an|any|the)\s+)?([a-z]{3,})", re.IGNORECASE)
 

@@ -65,7 +65,8 @@ def _failure_from_json(record: Mapping[str, Any]) -> Failure:
 
 
 def history(records: Iterable[tuple[str, Mapping[str, Any]]], trials: Iterable[Trial]) -> History:
-    """What a resumed run need not do again. Scored trials always; failures only where a sealed round or the report already rests on them."""
+    """What a resumed run need not do again. Scored trials always; failures only where a sealed round or the report already rests on
+    them."""
     proposals: dict[str, Proposal | Failure] = {}
     standing: set[str] = set()
     finished = False

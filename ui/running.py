@@ -123,7 +123,8 @@ def resumed_settings(store: "Store", run_prefix: str, places: Settings) -> Setti
 
 
 async def carry_out(planned: PlannedRun, parts: Parts, listen: Callable[[Event, Progress], None]) -> None:
-    """One sitting: carries the run on from what the ledger has, to its end. Cancelled or failing, it keeps what is paid for and re-raises."""
+    """One sitting: carries the run on from what the ledger has, to its end. Cancelled or failing, it keeps what is paid for and
+    re-raises."""
     from data.runs import RunRecord
 
     store = parts.store

@@ -1,4 +1,5 @@
-"""Engine specs: ``kind:model@endpoint?parameters``, or ``package.module:factory`` for one's own. Parsing only; ui/wiring.py builds engines."""
+"""Engine specs: ``kind:model@endpoint?parameters``, or ``package.module:factory`` for one's own. Parsing only; ui/wiring.py builds
+engines."""
 
 import difflib
 from collections.abc import Iterable, Mapping

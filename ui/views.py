@@ -1,4 +1,5 @@
-"""What the doors show of a run, read back from the ledger: its state, its lineage with standings, its report. Shared by terminal and pages."""
+"""What the doors show of a run, read back from the ledger: its state, its lineage with standings, its report. Shared by terminal and
+pages."""
 
 import difflib
 from collections.abc import Mapping, Sequence

@@ -160,7 +160,8 @@ def load_prompt_set(source: str) -> list[Prompt]:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """All that a door works with, built from one Settings. Work inside ``async with parts.closing``, which ends the engines' connections."""
+    """All that a door works with, built from one Settings. Work inside ``async with parts.closing``, which ends the engines'
+    connections."""
 
     settings: Settings
     store: "Store"

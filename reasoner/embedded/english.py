@@ -65,11 +65,13 @@ def plural_of(noun: str) -> str:
     first, _, last = noun.rpartition(" ")
     if last in known:
         last = known[last]
+    elif last.endswith("fish"):
+        pass
     elif last.endswith(("s", "x", "ch", "sh")):
         last += "es"
     elif last.endswith("y") and last[-2:-1] not in "aeiou":
         last = f"{last[:-1]}ies"
-    elif not last.endswith("fish"):
+    else:
         last += "s"
     return f"{first} {last}" if first else last
 

@@ -73,14 +73,14 @@ def content_of(reading: Reading, rules: frozenset[Rule], luck: Luck) -> Content:
     items: list[Item] = []
     for index, mention in enumerate(reading.mentions):
         if not mention.negated:
-            items.extend(_items(index, mention, rules, luck))
+            items.extend(_items(index, mention, {kind for other in reading.unwanted for kind in other.kinds}, rules, luck))
     links = _links(reading, items, rules, luck)
     if Rule.VARY in rules:
         _vary(items, luck("vary"))
     items.extend(_invented(reading, items, rules, luck("invent")))
     setting = next((setting for setting in reading.settings if not setting.negated), None)
     careless = Rule.FAITHFUL not in rules
-    dropped = setting is not None and careless and Rule.SETTING not in rules and luck("setting dropped").random() < 0.2
+    dropped = setting is not None and careless and Rule.SETTING not in rules and luck("setting dropped").random() < 0.1
     if setting is not None and not dropped:
         name, word = setting.name, setting.word
     else:
@@ -96,11 +96,12 @@ def content_of(reading: Reading, rules: frozenset[Rule], luck: Luck) -> Content:
     )
 
 
-def _items(index: int, mention: Mention, rules: frozenset[Rule], luck: Luck) -> list[Item]:
+def _items(index: int, mention: Mention, unwanted: set[str], rules: frozenset[Rule], luck: Luck) -> list[Item]:
     name = f"{'/'.join(mention.kinds)} {index}"
+    fitting = [kind for kind in mention.kinds if kind not in unwanted] or list(mention.kinds)
     if mention.sense is Sense.THEME and Rule.CONCRETE in rules:
-        chosen = luck(f"theme {name}").sample(mention.kinds, min(2, len(mention.kinds)))
-        return [Item(kind, kind, source=index) for kind in sorted(chosen, key=mention.kinds.index)]
+        chosen = luck(f"theme {name}").sample(fitting, min(2, len(fitting)))
+        return [Item(kind, kind, colors=list(mention.colors), source=index) for kind in sorted(chosen, key=mention.kinds.index)]
     if mention.sense is Sense.AMBIGUOUS and Rule.SENSE in rules:
         kind = mention.cue or mention.kinds[0]
         noun = next(noun for noun, meant in lexicon.NOUNS.items() if meant == kind and " " in noun)
@@ -114,7 +115,7 @@ def _items(index: int, mention: Mention, rules: frozenset[Rule], luck: Luck) -> 
     if mention.sense is Sense.THEME:
         items[0].kind = ""
         if luck(f"hint {name}").random() < 0.5 and Rule.ONLY not in rules:
-            kind = luck(f"hinted {name}").choice(mention.kinds)
+            kind = luck(f"hinted {name}").choice(fitting)
             items.append(Item(kind, kind, None, luck(f"hinted {name}").choice(("", "some", "a few")), source=index))
     return items
 
@@ -123,7 +124,7 @@ def _count(mention: Mention, rules: frozenset[Rule], luck: random.Random) -> tup
     exact = mention.exact
     careful = Rule.COUNTS in rules
     if exact is not None:
-        rounded = exact >= 3 and not careful and luck.random() < (0.08 if Rule.FAITHFUL in rules else 0.4)
+        rounded = exact >= 3 and not careful and luck.random() < (0.08 if Rule.FAITHFUL in rules else 0.3)
         return (None, luck.choice(_VAGUE)) if rounded else (exact, "")
     if mention.least is not None and mention.most is not None:
         return (luck.randint(mention.least, min(mention.most, mention.least + 1)), "") if careful else (None, luck.choice(_VAGUE))
@@ -139,7 +140,7 @@ def _links(reading: Reading, items: list[Item], rules: frozenset[Rule], luck: Lu
     for number, phrase in enumerate(reading.relations):
         if phrase.subject not in by_source or phrase.object not in by_source:
             continue
-        if kept or luck(f"relation {number}").random() < 0.75:
+        if kept or luck(f"relation {number}").random() < 0.85:
             links.append(Link(by_source[phrase.subject], phrase.direction, by_source[phrase.object]))
     return links
 
@@ -157,7 +158,7 @@ def _invented(reading: Reading, items: list[Item], rules: frozenset[Rule], luck:
     named = {kind for mention in reading.mentions for kind in mention.kinds} | {item.kind for item in items}
     free = [kind for kind in _DECORATIONS if kind not in named]
     order = luck.sample(free, len(free))
-    chance = 0.0 if Rule.ONLY in rules else 0.25 if Rule.FAITHFUL in rules else 0.5
+    chance = 0.0 if Rule.ONLY in rules else 0.15 if Rule.FAITHFUL in rules else 0.33
     number = luck.choice((2, 3)) if Rule.EMBELLISH in rules else int(luck.random() < chance)
     made: list[Item] = []
     for kind in order[:number]:

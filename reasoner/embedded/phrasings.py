@@ -40,7 +40,7 @@ _CAMERA = r"\b(?:camera|lens(?:es)?|photoreal\w*|aperture|f/\d|depth of field|bo
 PATTERNS: Mapping[str, tuple[Pattern, ...]] = {
     "BIND": (
         (r"+\b(?:bind|attach|tie|pair|put|place|keep|write|join|link|set|state|name|give|glue|position)\b", _COLOUR, r"\b(?:nouns?|objects?|things?|items?|owner|belongs?|it describes|they describe)\b",
-         r"\b(?:before|beside|next to|to its|to the|with its|with the|directly|right|immediately|together|own|in front of|close)\b", r"!vary|creative"),
+         r"\b(?:before|beside|next to|to its|with its|directly|right|immediately|together|own|in front of|close)\b", r"!vary|creative"),
         (r"+\b(?:before|beside|next to|in front of|precedes?|attached to|adjacent)\b", _COLOUR, r"\b(?:noun|object|thing|it describes|belongs)\b"),
         (r"-\b(?:share|shared|collect|gather|list|group|pool|lump)\b", _COLOUR),
         (r"~\bown (?:stated )?colou?r\b", _EACH),
@@ -60,7 +60,7 @@ PATTERNS: Mapping[str, tuple[Pattern, ...]] = {
     ),
     "PLACES": (
         (r"+\b(?:give|assign|state|say|tell|name|specify|place|put|position|locate|anchor|fix)\b", _EACH, _THING, _PLACE, r"\b(?:own|frame|picture|image|canvas|corner|top|bottom|left|right|upper|lower|spot|where|position)\b", r"!colou?r|sentence|\b(?:cop(?:y|ies)|repeated|identical|several|one by one)\b"),
-        (r"+\b(?:where)\b", _THING, r"\b(?:each|every|all)\b", r"\b(?:frame|picture|image|canvas)\b", r"!\b(?:above|below|cop(?:y|ies)|repeated|identical|several)\b"),
+        (r"+\b(?:where)\b", _THING, r"\b(?:each|every|all) (?:\w+ )?(?:object|thing|item|element|subject|one)", r"\b(?:frame|picture|image|canvas)\b", r"!\b(?:above|below|cop(?:y|ies)|repeated|identical|several)\b"),
         (r"+\b(?:position|place|spot|location)\b", r"\b(?:for|of) (?:each|every)\b", _FRAME),
         (r"-\bwithout (?:a|its|stated) (?:place|position|spot)", _THING),
     ),
@@ -79,6 +79,7 @@ PATTERNS: Mapping[str, tuple[Pattern, ...]] = {
     "AFFIRM": (
         (r"-\b(?:mention|mentioning|name|naming|list|listing|write|writing|include|refer|repeat|repeating|speak|say|bring up|word|spell)\b", _UNWANTED),
         (r"+\b(?:omit|leave|leaving|drop|skip|remove|avoid|avoiding|cut|silent|ignore|pass over|delete)\b", _UNWANTED, r"!list|things to avoid|what to avoid"),
+        (r"~\b(?:unmentioned|unnamed|unsaid|out entirely)\b", _UNWANTED + "|negat"),
         (r"~\b(?:positive|positively|affirmative|affirmatively|affirm)\b", r"\b(?:only|terms|describe|phrase|write|state|wording|language|form)\b"),
         (r"-\b(?:negations?|negatives?|\"no\"|\"without\")(?:\s|\b|,)", r"\b(?:use|using|write|avoid|never|negat\w+)\b"),
         (r"+\b(?:describe|say|state|show|write)\b", r"\b(?:what is (?:there|present|visible|in)|is present|what to show|what can be seen)\b", r"\b(?:not what|never what|rather than what|instead of what|instead)\b"),

@@ -20,7 +20,7 @@ COMPLIANCE = 0.95
 EASY_RULES = 9
 EASY_WORDS = 220
 """Up to this many instructions, and words of system prompt, nothing is forgotten more often than that."""
-DILUTION_PER_RULE = 0.03
+DILUTION_PER_RULE = 0.01
 DILUTION_PER_WORD = 0.0008
 LEAST_COMPLIANCE = 0.5
 _TOKENS_PER_WORD = 1.3

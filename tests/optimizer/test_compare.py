@@ -91,5 +91,14 @@ def test_the_report_as_json_is_complete_and_plain():
     assert json.loads(json.dumps(record, allow_nan=False)) == record
     assert [arm["name"] for arm in record["arms"]] == ["none", "plain", "general", "best"]
     assert record["arms"][2]["difference_to_reference"] is None
-    assert set(record["arms"][0]["difference_to_reference"]) == {"arm", "reference", "estimate", "low", "high", "p_value", "prompts", "claimed"}
+    assert set(record["arms"][0]["difference_to_reference"]) == {
+        "arm",
+        "reference",
+        "estimate",
+        "low",
+        "high",
+        "p_value",
+        "prompts",
+        "claimed",
+    }
     assert record["same_against_itself"]["prompts"] == 3

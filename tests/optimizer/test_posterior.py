@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from optimizer.posterior import LineagePosterior, Prior
 
 
-def textbook(parents: list[tuple[int, ...]], scores: list[tuple[int, int, float]], prior: Prior, noise: float) -> tuple[np.ndarray, np.ndarray]:
+def textbook(
+    parents: list[tuple[int, ...]], scores: list[tuple[int, int, float]], prior: Prior, noise: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean and covariance by plain Gaussian conditioning on the full covariance of nodes, pairs and scores."""
     nodes = len(parents)
     mean, cov = np.zeros(nodes), np.zeros((nodes, nodes))

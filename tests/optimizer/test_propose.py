@@ -5,7 +5,19 @@ import json
 import pytest
 
 from data.errors import FailureKind, StageError
-from data.records import Criterion, CriterionKind, CriterionScore, Judgment, Need, Operation, Prompt, Rewrite, SystemPrompt, Trial, TrialRequest
+from data.records import (
+    Criterion,
+    CriterionKind,
+    CriterionScore,
+    Judgment,
+    Need,
+    Operation,
+    Prompt,
+    Rewrite,
+    SystemPrompt,
+    Trial,
+    TrialRequest,
+)
 from optimizer.plan import Candidate
 from optimizer.posterior import LineagePosterior
 from optimizer.propose import FORBIDDEN, lint, parent_history, propose
@@ -40,7 +52,11 @@ def candidate() -> Candidate:
         Criterion("c2", "A dog is visible", CriterionKind.NEGATION, Need.MUST_NOT),
         Criterion("c3", "It looks festive", CriterionKind.STYLE),
     )
-    scores = (CriterionScore("c1", 0.0, "no cake seen"), CriterionScore("c2", 1.0, "a dog at the left"), CriterionScore("c3", None, "needs eyes"))
+    scores = (
+        CriterionScore("c1", 0.0, "no cake seen"),
+        CriterionScore("c2", 1.0, "a dog at the left"),
+        CriterionScore("c3", None, "needs eyes"),
+    )
     trial = Trial(
         "t",
         TrialRequest(SystemPrompt("Be vivid."), Prompt("a birthday", checklist), 0, 0),
@@ -104,7 +120,7 @@ class Answering:
         self.answer = answer
         self.asked: list[Chat] = []
 
-    async def __call__(self, chats):  # noqa: ANN001, ANN204
+    async def __call__(self, chats):
         self.asked += chats
         return [Completion(self.answer) for _ in chats]
 

@@ -180,7 +180,7 @@ async def test_a_token_limit_stops_the_search_and_leaves_enough_to_confirm():
     world = SyntheticWorld(10)
 
     class Talkative(type(synthetic_pipeline(world).reasoner)):  # pyright: ignore[reportUntypedBaseClass]
-        async def __call__(self, requests):  # noqa: ANN001, ANN204
+        async def __call__(self, requests):
             from data.records import Usage
 
             return [replace(rewrite, usage=Usage(50, 50)) for rewrite in await super().__call__(requests)]

@@ -50,7 +50,9 @@ class Play:
 
         evaluator = Evaluator(self.pipeline or synthetic_pipeline(self.world), self.history.trials)
         async with evaluator, Stage(StageName.PROPOSE, ask, LIMITS) as stage:
-            run = optimize(synthetic_problem(self.world, self.seed), limits, evaluator, stage, proposer.identity, self.history, Budget(limits))
+            run = optimize(
+                synthetic_problem(self.world, self.seed), limits, evaluator, stage, proposer.identity, self.history, Budget(limits)
+            )
             try:
                 async for event in run:
                     self.events.append(event)

@@ -1,0 +1,173 @@
+"""Records to rows of the ledger and back. Knows the columns' names, and nothing of databases."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from data.errors import FailureKind, Stage
+from data.identity import content_id
+from data.records import (
+    Criterion,
+    CriterionScore,
+    Derivation,
+    Failure,
+    GeneratedImage,
+    Judgment,
+    Operation,
+    Prompt,
+    Rewrite,
+    Split,
+    SystemPrompt,
+    Trial,
+    Usage,
+)
+from data.scene import Scene
+
+Row = dict[str, Any]
+
+
+def storable(text: str) -> str:
+    """``text`` without what a database refuses: NUL (PostgreSQL) and lone surrogates (both). Models do send them."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def system_prompt_row(identifier: str, system_prompt: SystemPrompt) -> Row:
+    return {"id": identifier, "text": system_prompt.text, "name": system_prompt.name}
+
+
+def system_prompt_of(row: Mapping[str, Any]) -> SystemPrompt:
+    return SystemPrompt(row["text"], row["name"])
+
+
+def prompt_row(identifier: str, prompt: Prompt) -> Row:
+    return {
+        "id": identifier,
+        "text": prompt.text,
+        "language": prompt.language,
+        "category": prompt.category,
+        "split": prompt.split.value,
+        "tags": list(prompt.tags),
+        "scene": prompt.scene.to_json() if prompt.scene is not None else None,
+        "checklist": [criterion.to_json() for criterion in prompt.checklist],
+    }
+
+
+def prompt_of(row: Mapping[str, Any]) -> Prompt:
+    return Prompt(
+        text=row["text"],
+        checklist=tuple(Criterion.from_json(entry) for entry in row["checklist"]),
+        category=row["category"],
+        language=row["language"],
+        split=Split(row["split"]),
+        tags=tuple(row["tags"]),
+        scene=Scene.from_json(row["scene"]) if row["scene"] is not None else None,
+    )
+
+
+def rewrite_row(key: str, rewrite: Rewrite) -> Row:
+    row: Row = {
+        "text": storable(rewrite.text),
+        "reasoning": storable(rewrite.reasoning),
+        "drift": [storable(entry) for entry in rewrite.drift],
+    }
+    return _result(key, row, rewrite.usage, rewrite.latency)
+
+
+def rewrite_of(row: Mapping[str, Any]) -> Rewrite:
+    return Rewrite(row["text"], row["reasoning"], tuple(row["drift"]), _usage(row), row["latency"])
+
+
+def image_row(key: str, image: GeneratedImage) -> Row:
+    row: Row = {"sha256": image.sha256, "width": image.width, "height": image.height}
+    return _result(key, row, image.usage, image.latency)
+
+
+def image_of(row: Mapping[str, Any]) -> GeneratedImage:
+    return GeneratedImage(row["sha256"], row["width"], row["height"], _usage(row), row["latency"])
+
+
+def judgment_row(key: str, judgment: Judgment) -> Row:
+    row: Row = {"value": float(judgment.value), "scores": [[entry.id, entry.score, storable(entry.evidence)] for entry in judgment.scores]}
+    return _result(key, row, judgment.usage, judgment.latency)
+
+
+def judgment_of(row: Mapping[str, Any]) -> Judgment:
+    scores = tuple(CriterionScore(identifier, score, evidence) for identifier, score, evidence in row["scores"])
+    return Judgment(row["value"], scores, _usage(row), row["latency"])
+
+
+_USED = ("key", "digest", "input_tokens", "output_tokens", "cost", "latency")
+
+
+def digest_of(row: Mapping[str, Any]) -> str:
+    """The hash of what a result's row says, without what it cost: 16 hex digits, to tell apart the few answers to one key."""
+    return content_id("result", {name: value for name, value in row.items() if name not in _USED})[3:19]
+
+
+def _result(key: str, row: Row, usage: Usage, latency: float) -> Row:
+    digest = digest_of(row)
+    row.update(key=key, digest=digest, input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, cost=usage.cost, latency=latency)
+    return row
+
+
+def _usage(row: Mapping[str, Any]) -> Usage:
+    return Usage(row["input_tokens"], row["output_tokens"], row["cost"])
+
+
+def failure_json(failure: Failure) -> Row:
+    return {
+        "stage": failure.stage.value,
+        "kind": failure.kind.value,
+        "message": storable(failure.message),
+        "retryable": failure.retryable,
+        "hint": storable(failure.hint),
+        "attempts": failure.attempts,
+    }
+
+
+def failure_of(record: Mapping[str, Any]) -> Failure:
+    return Failure(
+        stage=Stage(record["stage"]),
+        kind=FailureKind(record["kind"]),
+        message=record["message"],
+        retryable=record["retryable"],
+        hint=record["hint"],
+        attempts=record["attempts"],
+    )
+
+
+def trial_row(run_id: str, trial: Trial, prompt_id: str, system_prompt_id: str) -> Row:
+    """The trial's own row; the keys and digests of what it reached are filled in by who writes those."""
+    return {
+        "run_id": run_id,
+        "id": trial.id,
+        "scored": trial.judgment is not None,
+        "system_prompt_id": system_prompt_id,
+        "prompt_id": prompt_id,
+        "sample": trial.request.sample,
+        "seed": trial.request.seed,
+        "rewrite_key": None,
+        "rewrite_digest": None,
+        "image_key": None,
+        "image_digest": None,
+        "judgment_key": None,
+        "judgment_digest": None,
+        "score": trial.score,
+        "failure": failure_json(trial.failure) if trial.failure is not None else None,
+    }
+
+
+def derivation_row(run_id: str, ordinal: int, derivation: Derivation) -> Row:
+    return {
+        "run_id": run_id,
+        "ordinal": ordinal,
+        "child_id": derivation.child.id,
+        "parents": list(derivation.parents),
+        "operation": derivation.operation.value,
+        "reason": storable(derivation.reason),
+    }
+
+
+def derivation_of(row: Mapping[str, Any], child: SystemPrompt) -> Derivation:
+    return Derivation(child, tuple(row["parents"]), Operation(row["operation"]), row["reason"])

@@ -1,0 +1,54 @@
+"""The options that commands share, each declared once, and how they become settings. Standard library and typer only.
+
+An option's parameter has the same name in every command; :data:`SETTINGS` says which setting it sets.
+"""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ui.settings import Resolved
+
+Profile = Annotated[str | None, typer.Option(help="A shipped profile (embedded, openai), or a TOML file.", metavar="NAME|FILE")]
+Home = Annotated[str | None, typer.Option(help="The folder of the ledger, the images and what else a run leaves.", metavar="FOLDER")]
+Ledger = Annotated[
+    str | None, typer.Option(help="The ledger's database: sqlite:///FILE, or postgresql://USER@HOST/DATABASE.", metavar="URL")
+]
+ReasonerSpec = Annotated[
+    str | None, typer.Option("--reasoner", help="Who rewrites: embedded, or openai:MODEL@http://host:8000/v1.", metavar="SPEC")
+]
+GeneratorSpec = Annotated[str | None, typer.Option("--generator", help="Who draws: embedded.", metavar="SPEC")]
+JudgeSpec = Annotated[str | None, typer.Option("--judge", help="Who judges: scene.", metavar="SPEC")]
+ProposerSpec = Annotated[
+    str | None, typer.Option("--proposer", help="Who proposes system prompts: embedded, or openai:MODEL.", metavar="SPEC")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else (docs/json.md).")]
+SystemPromptName = Annotated[
+    str, typer.Option("--system-prompt", help="A shipped name, a text file, or the first digits of an id.", metavar="NAME|FILE|ID")
+]
+
+SETTINGS = {
+    "home": "home",
+    "ledger": "ledger",
+    "reasoner": "reasoner.engine",
+    "generator": "generator.engine",
+    "judge": "judge.engine",
+    "proposer": "proposer.engine",
+    "prompts": "run.prompts",
+    "images": "run.images",
+    "dollars": "run.dollars",
+    "tokens": "run.tokens",
+    "seconds": "run.seconds",
+    "seed": "run.seed",
+    "root": "run.roots",
+}
+"""The dotted name of the setting behind each parameter."""
+
+
+def resolved(context: typer.Context) -> "Resolved":
+    """The settings of a command: its own options over the environment over the profile."""
+    from ui.settings import resolve
+
+    given: dict[str, Any] = {dotted: context.params[name] for name, dotted in SETTINGS.items() if context.params.get(name) not in (None, [])}
+    return resolve(context.params.get("profile"), given)

@@ -1,0 +1,1 @@
+"""The pages: Streamlit around what the ledger holds. They read it, and start nothing."""
