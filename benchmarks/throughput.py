@@ -6,6 +6,8 @@ the ledger at each, and is written to a new SQLite file; all rewrites, images an
 runs in a process of its own, so that its peak memory is its own. Beside it, in the same run, `dspy.Evaluate` on a program that does as
 little, without any record: a peer, not a competitor.
 """
+# dspy's classes are typed loosely.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownLambdaType=false
 
 import argparse
 import asyncio
@@ -83,8 +85,6 @@ async def _evaluate(store: Store, count: int) -> None:
 
 def evaluate_dspy(count: int) -> float:
     """Seconds for ``count`` evaluations of a program that does nothing, through `dspy.Evaluate` with its default of parallel threads."""
-    # dspy's classes are typed loosely.
-    # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
     import dspy
 
     class Idle(dspy.Module):

@@ -1,6 +1,6 @@
 """Checklists written from what is known to be asked for: a Scene, or things of any name.
 
-A criterion's words are for eyes (a person's or a vision model's), its check is the same statement for pixels. Ids depend on the scene alone.
+A criterion's words are for eyes (a person's or a vision model's), its check is the same for pixels. Ids depend on the scene alone.
 """
 
 from collections.abc import Iterable, Sequence

@@ -4,13 +4,12 @@ A file is read as a whole or not at all: everything that is wrong with it is sai
 question (data/lint.py), and so is which prompts a search may see (data/splits.py).
 """
 
-import csv
 import difflib
 import json
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -18,17 +17,24 @@ from typing import Any
 from data.checklists import scene_checklist
 from data.errors import UsageError
 from data.lint import Finding, Severity, lint_prompts
+from data.promptfiles import PromptFile, open_prompt_file
+from data.published import read_dsg, read_geneval, read_partiprompts
 from data.records import CriterionKind, Need, Prompt, Split
 from data.splits import assign_splits
 
-__all__ = ["FORMATS", "Finding", "Severity", "assign_splits", "import_prompts", "lint_prompts", "load_prompts", "save_prompts", "shipped_sets"]
+__all__ = [
+    "FORMATS",
+    "Finding",
+    "Severity",
+    "assign_splits",
+    "import_prompts",
+    "lint_prompts",
+    "load_prompts",
+    "save_prompts",
+    "shipped_sets",
+]
 
 SHIPPED = Path(__file__).parent / "promptsets"
-TEXT_COLUMNS = ("prompt", "text", "caption")
-"""Where a prompt's text is looked for when no column is named, in this order; capitals don't matter."""
-LISTED = 20
-"""Problems of one file that are listed; the others are counted."""
-
 _FIELDS = ("text", "category", "language", "split", "tags", "scene", "checklist")
 _OURS = frozenset(("split", "tags", "scene", "checklist"))
 """A row with one of these is one of ours: an unknown field beside them is a mistake."""
@@ -56,7 +62,7 @@ def import_prompts(path: str | Path, format: str | None = None, column: str | No
 
     UsageError names each line that can't be read, and why; rows that are there twice are among them.
     """
-    file = PromptFile(Path(path), _text_of(Path(path)), column)
+    file = open_prompt_file(Path(path), column)
     name = format or detected_format(file)
     if name not in FORMATS:
         raise UsageError(f"unknown format {name!r}", hint=f"there are: {', '.join(FORMATS)}")
@@ -89,98 +95,6 @@ def save_prompts(prompts: Sequence[Prompt], path: str | Path) -> None:
             part.unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(f"{target} can't be written: {error.strerror or error}", hint="choose another file") from error
-
-
-@dataclass(slots=True)
-class PromptFile:
-    """A file that is being read: its text, and what is wrong with it so far."""
-
-    path: Path
-    text: str
-    column: str | None = None
-    problems: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
-
-    def problem(self, line: int, reason: str) -> None:
-        self.problems.append((line, reason))
-
-    def raise_problems(self) -> None:
-        """Raises UsageError with all problems, if there are any."""
-        if not self.problems:
-            return
-        listed = [f"{self.path}:{line}: {reason}" for line, reason in sorted(self.problems)[:LISTED]]
-        if len(self.problems) > LISTED:
-            listed.append(f"and {len(self.problems) - LISTED} more")
-        raise UsageError("\n".join(listed), hint="nothing was imported; docs/formats.md shows what can be")
-
-    def lines(self) -> Iterator[tuple[int, str]]:
-        """The lines that are not blank, numbered from 1. A line ends at a line feed, as editors count, and nowhere else."""
-        for number, line in enumerate(self.text.split("\n"), start=1):
-            if line.strip():
-                yield number, line.strip()
-
-    def objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The JSON objects, one a line."""
-        for number, line in self.lines():
-            try:
-                row: object = json.loads(line)
-            except ValueError as error:
-                self.problem(number, f"no JSON: {error}")
-                continue
-            if isinstance(row, dict):
-                yield number, row  # pyright: ignore[reportUnknownVariableType]
-            else:
-                self.problem(number, "one JSON object a line is wanted, as in JSON Lines")
-
-    def rows(self, delimiter: str, *, quoted: bool = True) -> Iterator[tuple[int, dict[str, str]]]:
-        """The rows of a table with a header, by column name; a row's line is its first."""
-        quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-        reader = csv.reader(self.text.splitlines(keepends=True), delimiter=delimiter, quoting=quoting, strict=quoted)
-        header: list[str] | None = None
-        before = 0
-        try:
-            for cells in reader:
-                line, before = before + 1, reader.line_num
-                if not any(cell.strip() for cell in cells):
-                    continue
-                if header is None:
-                    header = [cell.strip() for cell in cells]
-                elif len(cells) != len(header):
-                    self.problem(line, f"{len(cells)} cells under {len(header)} columns")
-                else:
-                    yield line, dict(zip(header, (cell.strip() for cell in cells), strict=True))
-        except csv.Error as error:
-            self.problem(before + 1, f"no table: {error}")
-
-    def text_column(self, names: Sequence[str]) -> str | None:
-        """The one of ``names`` under which the text is; a problem if there is none."""
-        if self.column is not None:
-            if self.column in names:
-                return self.column
-            self.problem(1, f"there is no column {self.column!r}; there are: {', '.join(names)}")
-            return None
-        for wanted in TEXT_COLUMNS:
-            for name in names:
-                if name.lower() == wanted:
-                    return name
-        self.problem(1, f"none of the columns {', '.join(TEXT_COLUMNS)}; there are: {', '.join(names)}. Name one with --column")
-        return None
-
-
-def _text_of(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path} can't be read: {error.strerror or error}", hint="give a file of prompts") from None
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        guess = "UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "WINDOWS-1252"
-        raise UsageError(
-            f"{path}:{line}: not UTF-8 (byte 0x{content[error.start]:02x})",
-            hint=f"convert it, for example: iconv -f {guess} -t UTF-8 {path} > {path.stem}-utf8{path.suffix}",
-        ) from None
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def detected_format(file: PromptFile) -> str:
@@ -222,7 +136,7 @@ def _unquoted(cell: str) -> str:
 def _read_table(file: PromptFile, rows: Iterator[tuple[int, Mapping[str, str]]]) -> Iterator[tuple[int, Prompt]]:
     column: str | None = None
     for line, row in rows:
-        column = column or file.text_column(list(row))
+        column = column or file.text_column(list(row), 1)
         if column is None:
             return
         prompt = _loose_prompt(file, line, row, column)
@@ -234,12 +148,100 @@ def _read_jsonl(file: PromptFile) -> Iterator[tuple[int, Prompt]]:
     rows = list(file.objects())
     ours = file.column is None and any(row.keys() & _OURS for _, row in rows)
     for line, row in rows:
-        column = None if ours else file.text_column(list(row)) if not file.problems else _column_again(file, row)
-        prompt = _our_prompt(file, line, row) if ours else _loose_prompt(file, line, row, column or "")
+        if ours:
+            prompt = _our_prompt(file, line, row)
+        else:
+            column = file.text_column(list(row), line)
+            prompt = None if column is None else _loose_prompt(file, line, row, column)
         if prompt is not None:
             yield line, prompt
 
 
-def _column_again(file: PromptFile, row: Mapping[str, Any]) -> str | None:
-    wanted = (file.column,) if file.column else TEXT_COLUMNS
-    return next((name for name in row if name in wanted or name.lower() in wanted), None)
+def _loose_prompt(file: PromptFile, line: int, row: Mapping[str, Any], column: str) -> Prompt | None:
+    """A prompt of somebody else's table or object: the text, and what of ours stands beside it."""
+    text: object = row[column]
+    if not isinstance(text, str) or not text.strip():
+        file.problem(line, f"no text in {column!r}")
+        return None
+    try:
+        split = Split(row.get("split") or Split.SEARCH)
+    except ValueError:
+        file.problem(line, _unknown("split", row["split"], Split))
+        return None
+    return Prompt(text.strip(), category=str(row.get("category") or ""), language=str(row.get("language") or "en"), split=split)
+
+
+def _our_prompt(file: PromptFile, line: int, row: Mapping[str, Any]) -> Prompt | None:
+    """A prompt of ours, checked field by field."""
+    reasons = list(_mistakes(row))
+    for reason in reasons:
+        file.problem(line, reason)
+    if reasons:
+        return None
+    try:
+        prompt = Prompt.from_json(row)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        file.problem(line, f"{'no field ' if isinstance(error, KeyError) else ''}{error}")
+        return None
+    return replace(prompt, checklist=scene_checklist(prompt.scene)) if prompt.scene is not None and not prompt.checklist else prompt
+
+
+def _mistakes(row: Mapping[str, Any]) -> Iterator[str]:
+    if not isinstance(row.get("text"), str) or not row["text"].strip():
+        yield "no text"
+    yield from (f"unknown field {name!r}; there are: {', '.join(_FIELDS)}" for name in row if name not in _FIELDS)
+    yield from (f"{name} is no text: {row[name]!r}" for name in ("category", "language") if not isinstance(row.get(name, ""), str))
+    if row.get("split", "search") not in list(Split):
+        yield _unknown("split", row["split"], Split)
+    tags: object = row.get("tags", [])
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):  # pyright: ignore[reportUnknownVariableType]
+        yield "tags is no list of texts"
+    checklist: object = row.get("checklist", [])
+    if not isinstance(checklist, list):
+        yield "checklist is no list"
+        return
+    ids: set[object] = set()
+    for criterion in checklist:  # pyright: ignore[reportUnknownVariableType]
+        if not isinstance(criterion, dict):
+            yield f"a criterion is a JSON object, not {criterion!r}"
+            continue
+        yield from _criterion_mistakes(criterion, ids)  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _criterion_mistakes(criterion: Mapping[str, Any], ids: set[object]) -> Iterator[str]:
+    """What is wrong with one criterion; adds its id to those of the checklist."""
+    identifier = criterion.get("id")
+    name = f"criterion {identifier!r}"
+    if not isinstance(identifier, str) or not identifier:
+        yield "a criterion has no id"
+    elif identifier in ids:
+        yield f"{name} is there twice"
+    ids.add(identifier if isinstance(identifier, str) else None)
+    if not isinstance(criterion.get("text"), str) or not criterion["text"].strip():
+        yield f"{name} has no text"
+    yield from (
+        f"{name}: unknown field {key!r}; there are: {', '.join(_CRITERION_FIELDS)}" for key in criterion if key not in _CRITERION_FIELDS
+    )
+    if criterion.get("kind") not in list(CriterionKind):
+        yield f"{name}: {_unknown('kind', criterion.get('kind'), CriterionKind)}"
+    if criterion.get("need", "must") not in list(Need):
+        yield f"{name}: {_unknown('need', criterion['need'], Need)}"
+    weight: object = criterion.get("weight", 1.0)
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < float("inf"):
+        yield f"{name}: weight is a number above 0, not {weight!r}"
+
+
+def _unknown(name: str, value: object, known: type[Enum]) -> str:
+    return f"unknown {name} {value!r}; there are: {', '.join(str(member.value) for member in known)}"
+
+
+FORMATS: Mapping[str, Callable[[PromptFile], Iterator[tuple[int, Prompt]]]] = {
+    "text": _read_text,
+    "csv": _read_csv,
+    "tsv": _read_tsv,
+    "jsonl": _read_jsonl,
+    "partiprompts": read_partiprompts,
+    "geneval": read_geneval,
+    "dsg": read_dsg,
+}
+"""What can be imported: a prompt a line; tables with a named column; JSON Lines, ours or others'; three published sets."""

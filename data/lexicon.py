@@ -46,7 +46,14 @@ SENSE_CUES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }  # fmt: skip
 """Words nearby that tell a reader which of an ambiguous noun's kinds is meant."""
 
-PLURALS: Mapping[str, str] = {"fish": "fish", "butterflies": "butterfly", "kitties": "kitty", "blossoms": "blossom", "daisies": "daisy", "boxes": "box"}
+PLURALS: Mapping[str, str] = {
+    "fish": "fish",
+    "butterflies": "butterfly",
+    "kitties": "kitty",
+    "blossoms": "blossom",
+    "daisies": "daisy",
+    "boxes": "box",
+}
 """Plurals that a final "s" does not explain."""
 
 COLOR_WORDS: Mapping[str, str] = {
@@ -125,10 +132,33 @@ VERTICAL_WORDS: Mapping[str, int] = {
 }  # fmt: skip
 """Words for a height in the picture: -1 top, 0 middle, 1 bottom."""
 
-HORIZONTAL_WORDS: Mapping[str, int] = {"left": -1, "leftmost": -1, "right": 1, "rightmost": 1, "middle": 0, "center": 0, "centre": 0, "central": 0}
+HORIZONTAL_WORDS: Mapping[str, int] = {
+    "left": -1,
+    "leftmost": -1,
+    "right": 1,
+    "rightmost": 1,
+    "middle": 0,
+    "center": 0,
+    "centre": 0,
+    "central": 0,
+}
 """Words for a side of the picture: -1 left, 0 middle, 1 right."""
 
 FRAME_WORDS: frozenset[str] = frozenset(
-    ("picture", "image", "frame", "scene", "canvas", "composition", "view", "shot", "photo", "photograph", "illustration", "painting", "drawing")
+    (
+        "picture",
+        "image",
+        "frame",
+        "scene",
+        "canvas",
+        "composition",
+        "view",
+        "shot",
+        "photo",
+        "photograph",
+        "illustration",
+        "painting",
+        "drawing",
+    )
 )
 """Words for the picture as a whole: "at the left of the frame" is a place, "at the left of the house" a relation."""

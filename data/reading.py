@@ -131,7 +131,7 @@ class Reading:
 
 def read(text: str) -> Reading:
     """Reads ``text``; anything may be given."""
-    from data.grammar import Reader
+    from data.grammar.reader import Reader
 
     return Reader(text).reading()
 

@@ -53,8 +53,8 @@ def share_out(images: int, *, arms: int, shortlist: int, select_prompts: int, te
     needed = max(needed, MIN_SEARCH_IMAGES + MIN_TEST_PROMPTS * arms)
     if images < needed:
         raise UsageError(
-            f"{images} images are too few: {arms} arms on {MIN_TEST_PROMPTS} test prompts take {arms * MIN_TEST_PROMPTS} to confirm a gain, "
-            f"and the search needs as many",
+            f"{images} images are too few: {arms} arms on {MIN_TEST_PROMPTS} test prompts take {arms * MIN_TEST_PROMPTS} to confirm a "
+            f"gain, and the search needs as many",
             hint=f"give it at least --images {needed}",
         )
     most = int(images * CONFIRM_SHARE) // arms

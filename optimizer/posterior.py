@@ -120,7 +120,7 @@ class LineagePosterior:
         noise = self.prior.noise_sd**2
         for _ in range(3):  # The noise and the means depend on each other; three rounds settle both.
             precision, shift = self._terms(noise)
-            noise = self._noise(np.linalg.solve(precision, shift))
+            noise = self._noise(np.asarray(np.linalg.solve(precision, shift), dtype=np.float64))
         precision, shift = self._terms(noise)
         # The covariance is s2 times the inverse of (L L^T), so inv(L)^T times s is a root of it.
         inverse = np.linalg.solve(np.linalg.cholesky(precision), np.eye(shift.size))

@@ -61,7 +61,14 @@ def failure_to_json(failure: Failure) -> dict[str, Any]:
 
 
 def _failure_from_json(record: Mapping[str, Any]) -> Failure:
-    return Failure(**{**record, "stage": StageName(record["stage"]), "kind": FailureKind(record["kind"])})
+    return Failure(
+        stage=StageName(record["stage"]),
+        kind=FailureKind(record["kind"]),
+        message=record["message"],
+        retryable=record["retryable"],
+        hint=record["hint"],
+        attempts=record["attempts"],
+    )
 
 
 def history(records: Iterable[tuple[str, Mapping[str, Any]]], trials: Iterable[Trial]) -> History:

@@ -1,6 +1,7 @@
 """The ten backgrounds: soft, layered, and all within the muted band of data/palette.py, so that no figure is ever lost in one.
 
-Colours are written in Lab and go through :func:`tone`, which holds them in the band. Nothing here looks like one of the 24 kinds: no trees in
+Colours are written in Lab and go through :func:`tone`, which holds them in the band. Nothing here looks like one of the 24 kinds: no trees
+in
 the meadow and no boats on the sea, for a person who counts things would count them too.
 """
 

@@ -10,7 +10,8 @@ class Failings:
     """Chances and limits; a chance is a probability in [0, 1] unless said otherwise. docs/embedded-world.md says where each comes from."""
 
     words_read: int = 60
-    """How many words of the text are read; the rest is as if it were not there. Text encoders cut at 77 tokens or lose interest soon after."""
+    """How many words of the text are read; the rest is as if it were not there. Text encoders cut at 77 tokens or lose interest soon
+    after."""
     fade_from: int = 30
     """From this word on, attention fades: things mentioned later may be left out."""
     fade: float = 0.25

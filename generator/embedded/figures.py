@@ -1,6 +1,7 @@
 """How each kind of thing is painted: cut paper in one colour, an ink outline, light from the upper left, and a few details in tints.
 
-A figure is painted on its own small canvas at twice its size and scaled down, which makes all edges smooth. Details are drawn in the drawing
+A figure is painted on its own small canvas at twice its size and scaled down, which makes all edges smooth. Details are drawn in the
+drawing
 units of data/silhouettes.py, and cut off at the outline.
 """
 

@@ -1,6 +1,7 @@
 """Where everything of a picture goes: sizes, places, tilts, the sign and the horizon. It knows nothing of pixels (painter.py).
 
-What always holds: every figure lies inside of the picture, and no two boxes (nor a box and the sign) come nearer than GAP pixels. What holds as
+What always holds: every figure lies inside of the picture, and no two boxes (nor a box and the sign) come nearer than GAP pixels. What
+holds as
 long as there is room, given up in this order where the picture is over-full:
 
 1. composition: things that fly are in the sky, things that stand are on the ground, the nearer the larger; room around everything;
@@ -65,7 +66,8 @@ class Rect:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A figure of group ``group`` in its ``box`` (ink included), at ``size`` pixels, turned by ``tilt`` degrees. ``standing``: it touches ground."""
+    """A figure of group ``group`` in its ``box`` (ink included), at ``size`` pixels, turned by ``tilt`` degrees. ``standing``: it touches
+    ground."""
 
     group: int
     box: Rect
@@ -182,7 +184,8 @@ def _consistent(picture: Picture) -> tuple[tuple[int, Direction, int], ...]:
 
 
 def _levels(groups: int, relations: Sequence[tuple[int, Direction, int]]) -> tuple[list[int], list[int]] | None:
-    """For each group its column and its row, counted from the upper left, as the relations order them; None where they contradict each other."""
+    """For each group its column and its row, counted from the upper left, as the relations order them; None where they contradict each
+    other."""
     levels = ([0] * groups, [0] * groups)
     for _ in range(groups + 1):
         changed = False

@@ -1,6 +1,7 @@
 """Words → what gets drawn, failing the way text-to-image models fail, by seeded chance.
 
-Every failing draws from a random stream of its own, named after the failing and what it befalls. So a seed means the same luck for different
+Every failing draws from a random stream of its own, named after the failing and what it befalls. So a seed means the same luck for
+different
 texts, as noise does for a diffusion model: what a better text changes can be compared. It knows nothing of pixels or places (layout.py,
 painter.py), and nothing of who wrote the text.
 """
@@ -59,7 +60,9 @@ class _Misreader:
             if mention.negated:
                 if self.befalls(self.failings.negation_ignored, "negation ignored", name):
                     kind = self._kinds(mention, name)[0]
-                    drawn.append(_Figure(-1, kind, self._any_color(name), 1 + self.befalls(0.3, "negated count", name), self._any_size(name)))
+                    drawn.append(
+                        _Figure(-1, kind, self._any_color(name), 1 + self.befalls(0.3, "negated count", name), self._any_size(name))
+                    )
                 continue
             neglected = self.failings.neglect * before[mention.sentence]
             before[mention.sentence] += 1
@@ -68,7 +71,13 @@ class _Misreader:
             kinds += 1
             for kind in self._kinds(mention, name):
                 drawn.append(
-                    _Figure(index, kind, self._color(index, name), self._count(mention, name, kind), self._size(mention, name, sentences[mention.sentence] > 1))
+                    _Figure(
+                        index,
+                        kind,
+                        self._color(index, name),
+                        self._count(mention, name, kind),
+                        self._size(mention, name, sentences[mention.sentence] > 1),
+                    )
                 )
         return drawn
 
@@ -145,7 +154,9 @@ class _Misreader:
             return self._any_color(name)
         if self.befalls(f.color_wrong, "color wrong", name) or (not mention.bound and self.befalls(f.loose_color, "color loose", name)):
             return self._any_color(name)
-        chances = [(other, self._leak(mention, other)) for other in self.reading.mentions if other is not mention and set(other.colors) - {color}]
+        chances = [
+            (other, self._leak(mention, other)) for other in self.reading.mentions if other is not mention and set(other.colors) - {color}
+        ]
         luck = self.luck("leak", name)
         sum_of_chances = sum(chance for _, chance in chances)
         scale = min(1.0, f.leak_most / sum_of_chances) if sum_of_chances else 0.0

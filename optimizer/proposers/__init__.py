@@ -1,6 +1,7 @@
 """What is known of some system prompts → a new one. ``Proposer`` is the protocol; engines lie beside this file.
 
-A proposer sees failed criteria with the judge's evidence, what was tried on its parents and how that went, and a length to keep to. It never
+A proposer sees failed criteria with the judge's evidence, what was tried on its parents and how that went, and a length to keep to. It
+never
 sees the prompts of another split, nor a checklist that held.
 """
 
@@ -13,7 +14,8 @@ from data.records import CriterionKind, Operation, SystemPrompt, Usage
 
 @dataclass(frozen=True, slots=True)
 class FailedCriterion:
-    """One statement that did not hold in one picture: what the user asked for, the statement, what the judge saw, what the reasoner had written."""
+    """One statement that did not hold in one picture: what the user asked for, the statement, what the judge saw, what the reasoner had
+    written."""
 
     prompt_text: str
     criterion: str
@@ -24,7 +26,8 @@ class FailedCriterion:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A child already made from this parent. ``gain`` is its posterior mean minus the parent's, None where unmeasured; ``trials`` its scored trials."""
+    """A child already made from this parent. ``gain`` is its posterior mean minus the parent's, None where unmeasured; ``trials`` its
+    scored trials."""
 
     operation: Operation
     text: str
@@ -34,7 +37,8 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class ParentHistory:
-    """What is known of a parent: its posterior ``mean`` score in [0, 1], its scored ``trials``, a sample of failed criteria, its children."""
+    """What is known of a parent: its posterior ``mean`` score in [0, 1], its scored ``trials``, a sample of failed criteria, its
+    children."""
 
     system_prompt: SystemPrompt
     mean: float
@@ -53,7 +57,8 @@ class ProposalRequest:
     seed: int
 
     def key(self, proposer: str) -> str:
-        """The content key of the answer: all that determines it. Means and gains are rounded, so that the last bit of a sum is no new question."""
+        """The content key of the answer: all that determines it. Means and gains are rounded, so that the last bit of a sum is no new
+        question."""
         return content_id(
             "proposal", [proposer, self.operation.value, [_parent_key(parent) for parent in self.parents], self.max_words, self.seed]
         )

@@ -1,4 +1,5 @@
-"""The embedded proposer: a mock of reflection that needs no model. It draws instructions from a bank, and finds the fitting one now and then.
+"""The embedded proposer: a mock of reflection that needs no model. It draws instructions from a bank, and finds the fitting one now and
+then.
 
 It knows no reasoner: the bank (optimizer/prompts/embedded_instructions.md) says which kinds of failures an instruction *claims* to help
 with, harmful ones included. How often it reflects well is :data:`INSIGHT`, about as often as published reflective optimizers do.

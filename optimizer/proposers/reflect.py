@@ -84,7 +84,7 @@ def read_answer(answer: Completion) -> Proposal:
     """The proposal in a model's answer: the JSON object, also inside a fence or chatter. StageError(MALFORMED) where there is none."""
     match = re.search(r"\{.*\}", answer.text, re.DOTALL)
     try:
-        record = json.loads(match[0], strict=False) if match else None
+        record: dict[str, object] = json.loads(match[0] if match else "", strict=False)
         text, reason = str(record["instructions"]), str(record.get("cause", ""))
     except (ValueError, TypeError, KeyError, AttributeError):
         raise StageError(

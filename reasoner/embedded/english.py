@@ -103,7 +103,7 @@ def again(item: Item, items: Sequence[Item]) -> str:
 
 def verb(item: Item) -> str:
     """What things of this kind do in a picture, in the item's number."""
-    single = VERBS.get(item.kind, "is shown")
+    single = "is shown" if item.noun in lexicon.AMBIGUOUS else VERBS.get(item.kind, "is shown")
     if not item.plural:
         return single
     if single in _PLURAL_VERBS:

@@ -12,9 +12,7 @@ _EACH = r"\b(?:each|every|all|any|individual(?:ly)?|one by one|per)\b"
 _THING = r"\b(?:objects?|things?|items?|elements?|subjects?|nouns?|entit(?:y|ies)|figures?)\b"
 _COLOUR = r"\b(?:colou?rs?|coloured|hues?|attributes?|adjectives?)\b"
 _COUNT = r"\b(?:counts?|numbers?|quantit(?:y|ies)|how many|amounts?|numerals?|plurals?)\b"
-_PLACE = (
-    r"\b(?:place[sd]?|position(?:s|ed)?|spots?|locations?|corners?|where|upper|lower|top|bottom|left|right|frame|regions?|areas?)\b"
-)
+_PLACE = r"\b(?:place[sd]?|position(?:s|ed)?|spots?|locations?|corners?|where|upper|lower|top|bottom|left|right|frame|regions?|areas?)\b"
 _FRAME = r"\b(?:frame|picture|image|canvas|composition|scene|corners?|top|bottom|left|upper|lower|far left|grid|absolute)\b"
 _COPY = r"\b(?:cop(?:y|ies)|one by one|enumerate|one at|repeated|identical|several|duplicates?|instances?|individually|plural|many|them)\b"
 _RELATION = r"\b(?:relations?|relationships?|relative|above|below|left of|right of|next to|spatial(?:ly)?)\b"

@@ -62,7 +62,9 @@ _NEGATOR = re.compile(
     r"cannot|can't|must not|mustn't|nor|neither|stay away from|keep away from|steer clear of|forgo|cut)\b"
 )
 _NEGATED_AFTER = re.compile(r"\s+(?:no|nothing|none|neither)\b")
-_TURN = re.compile(r"[;:]|\bbut\b|\binstead\b(?! of)|, (?:and )?(?:then|so|use|write|give|state|say|keep|put|describe|only|just|choose|pick|add|invent|name|make|leave|place|always)\b")
+_TURN = re.compile(
+    r"[;:]|\bbut\b|\binstead\b(?! of)|, (?:and )?(?:then|so|use|write|give|state|say|keep|put|describe|only|just|choose|pick|add|invent|name|make|leave|place|always)\b"
+)
 _REACH = 60
 """How many characters a negator governs, if the sentence does not turn before."""
 _NUMBERS: Mapping[str, int] = {

@@ -102,9 +102,7 @@ class _Writer:
         everything = Rule.PLACES in self.rules
         copies = Rule.ENUMERATE in self.rules and self.options.enumerated
         many = [copies and (item.count or 0) > 1 and not item.cells for item in self.items]
-        placed = [
-            everything or (Rule.RELATIONS in self.rules and index in linked) or many[index] for index in range(len(self.items))
-        ]
+        placed = [everything or (Rule.RELATIONS in self.rules and index in linked) or many[index] for index in range(len(self.items))]
         if any(many) or everything:
             # One placed thing alone says little: those it is related to are placed with it.
             placed = [here or index in linked for index, here in enumerate(placed)]
@@ -158,12 +156,16 @@ class _Writer:
         phrase = english.noun_phrase(item, colored=bound)
         relation = self._relation_to_earlier(index)
         color = "" if bound else f" in {english.listed(item.colors)}"
-        verb = f" {english.verb(item)}" if self.options.verbs else ""
         where = self._where(index, item)
+        if not where and not relation:
+            return f"There {'are' if item.plural else 'is'} {phrase}{color}."
+        verb = f" {english.verb(item)}" if self.options.verbs else ""
         if item.enumerated:
             lead = f"{relation}, {phrase}{color}{verb}" if relation else f"{phrase}{color}{verb}"
             return english.sentence(f"{lead}: {where}")
-        return english.sentence(" ".join(f"{phrase}{color}{verb} {where}{',' if where and relation else ''} {relation}".split()).replace(" ,", ","))
+        return english.sentence(
+            " ".join(f"{phrase}{color}{verb} {where}{',' if where and relation else ''} {relation}".split()).replace(" ,", ",")
+        )
 
     def _where(self, index: int, item: Item) -> str:
         if not item.cells:
@@ -184,7 +186,11 @@ class _Writer:
         return ""
 
     def _written(self, text: str, quoted: bool) -> str:
-        return f'The word{"s" if " " in text else ""} "{text}" {"are" if " " in text else "is"} written on a sign in clear letters.' if quoted else f"A sign says {text}."
+        return (
+            f'The word{"s" if " " in text else ""} "{text}" {"are" if " " in text else "is"} written on a sign in clear letters.'
+            if quoted
+            else f"A sign says {text}."
+        )
 
     # -- one sentence for all
 

@@ -69,11 +69,14 @@ class OpenAIEngine:
 
     async def _send(self, chat: Chat) -> ChatCompletion:
         options: dict[str, Any] = {"seed": chat.seed, self._limit_name: chat.max_tokens, **self._parameters}
-        return await self._client.chat.completions.create(
+        # The package's overloads can't follow parameters that are only known at run time.
+        create: Any = self._client.chat.completions.create
+        answer: ChatCompletion = await create(
             model=self._model,
             messages=[{"role": "system", "content": chat.system}, {"role": "user", "content": chat.user}],
             **options,
         )
+        return answer
 
 
 def _completion(answer: ChatCompletion, latency: float) -> Completion:

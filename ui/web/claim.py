@@ -1,4 +1,4 @@
-"""The claim of a finished run: its comparison (docs/formats.md) as a sentence and a table with dots and whiskers. No Streamlit."""
+"""The claim of a finished run: its comparison (docs/formats.md) as a sentence, and as a table with dots and whiskers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -25,8 +25,10 @@ INK = "#1f2a37"
 LINE = "#b6c0cb"
 WINNING_LINE = "#01665e"
 WINNER = "#d97706"
+CROWDED = 18
+"""From so many nodes on, only roots, the winner and the selected one carry their gain."""
 ROW_HEIGHT = 30
-HEIGHTS = (380, 560)
+HEIGHTS = (360, 520)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +81,12 @@ def _branch(node: str, columns: Mapping[str, int], children: Mapping[str, Sequen
 def _settle(branch: _Branch, rows: dict[str, float], bottom: dict[int, float]) -> float:
     """Puts ``branch`` below what is there, as high as it fits; returns the row of its first node."""
     first, last = min(branch.top), max(branch.top)
-    # Columns that a line crosses without a node count as taken, so that no line runs through another branch.
-    taken = [row for column, row in bottom.items() if first <= column <= last and column in branch.top]
-    offset = max((bottom[column] + 1 - row for column, row in branch.top.items() if column in bottom), default=0.0)
-    if not taken and bottom:
-        offset = max(bottom.values()) + 1
+    # Between the outermost columns of a branch there are lines, also where it has no node: nothing may stand in their way.
+    taken = [row for column, row in bottom.items() if first <= column <= last]
+    offset = max((row + 1 - min(branch.top.values()) for row in taken), default=0.0)
+    meeting = [bottom[column] + 1 - row for column, row in branch.top.items() if column in bottom]
+    if meeting and len(meeting) == len(taken):
+        offset = max(meeting)
     for identifier, row in branch.rows.items():
         rows[identifier] = row + offset
     for column, row in branch.bottom.items():
@@ -111,9 +114,9 @@ def _rgb(color: str) -> tuple[int, int, int]:
     return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
 
 
-def chart_height(spots: Mapping[str, Place]) -> int:
+def chart_height(nodes: Sequence[Node]) -> int:
     """Pixels that give every row its room, within reason."""
-    rows = [spot.row for spot in spots.values()]
+    rows = [spot.row for spot in places(nodes).values()]
     wanted = ROW_HEIGHT * (max(rows) - min(rows) + 3) if rows else 0
     return int(max(HEIGHTS[0], min(HEIGHTS[1], wanted)))
 
@@ -144,7 +147,7 @@ def chart(view: RunView, selected: str) -> dict[str, Any]:
     rows = [spot.row for spot in spots.values()] or [0.0]
     return {
         "animation": False,
-        "grid": {"left": 70, "right": 70, "top": 26, "bottom": 16},
+        "grid": {"left": 70, "right": 96, "top": 20, "bottom": 12},
         "xAxis": {"type": "value", "show": False, "min": 0, "max": max(columns, 1)},
         "yAxis": {"type": "value", "show": False, "inverse": True, "min": min(rows) - 0.6, "max": max(rows) + 0.6},
         "dataZoom": [
@@ -193,20 +196,20 @@ def _dot(node: Node, spot: Place, view: RunView, selected: str, reach: float, mo
         "itemStyle": style,
         # Which node is selected is the page's to say: clicks elsewhere, such as on a parent's name, select as well.
         "select": {"itemStyle": style},
-        "label": _label(node, is_selected, is_winner),
+        "label": _label(node, is_selected, is_winner, len(view.nodes) >= CROWDED),
         "tooltip": {"formatter": tooltip(node, is_winner)},
     }
 
 
-def _label(node: Node, is_selected: bool, is_winner: bool) -> dict[str, Any]:
+def _label(node: Node, is_selected: bool, is_winner: bool, crowded: bool) -> dict[str, Any]:
     named = is_selected or is_winner or not node.parents
-    gain = "" if node.gain is None else signed(node.gain, 2)
-    text = ("★ " if is_winner else "") + " ".join(filter(None, [title(node) if named else "", gain if node.parents else ""]))
+    gain = "" if node.gain is None or not node.parents else signed(node.gain, 2)
+    text = " ".join(filter(None, ["★" if is_winner else "", title(node), gain])) if named else "" if crowded else gain
     return {
         "show": bool(text),
         "formatter": text.replace("{", "(").replace("}", ")"),
         "position": "right" if node.parents else "left",
-        "distance": 5,
+        "distance": 6,
         "color": INK if named else "#6b7785",
         "fontSize": 12 if named else 10,
         "fontWeight": 600 if is_winner or is_selected else 400,

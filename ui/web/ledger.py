@@ -52,6 +52,10 @@ class Ledger:
             _view.clear(self.where, self._stamp, run_id)
         return view
 
+    def images(self, view: RunView) -> int:
+        """How many images a run has tried so far, failed ones included."""
+        return self._store.trial_count(view.id)
+
     def trials(self, view: RunView, system_prompt_id: str) -> list[Trial]:
         """A system prompt's trials in a run; read again only when the run has gone on."""
         progress = (view.state, view.rounds, self._store.trial_count(view.id, system_prompt_id=system_prompt_id))

@@ -140,11 +140,9 @@ def _choose_run(ledger: Ledger, runs: list[str]) -> str:
                 runs,
                 key="run",
                 format_func=lambda run: f"**{short(run)}** {run_state(views[run])}",
-                captions=[run_caption(views[run]) for run in runs],
+                captions=[run_caption(views[run], ledger.images(views[run])) for run in runs],
             )
-        chosen = st.selectbox(
-            "Runs, newest first", runs, key="run", format_func=lambda run: f"{short(run)}  {run_caption(ledger.view(run))}"
-        )
+        chosen = st.selectbox("Runs, newest first", runs, key="run", format_func=lambda run: f"{short(run)}  {run_began(ledger.view(run))}")
     return chosen or current
 
 
@@ -155,13 +153,16 @@ def run_state(view: RunView) -> str:
     return {"finished": "· finished", "searching": "· searching", "confirming": "· confirming"}.get(view.state, "· not started")
 
 
-def run_caption(view: RunView) -> str:
+def run_caption(view: RunView, images: int) -> str:
     """When it began, and how large it is."""
-    try:
-        began = datetime.fromisoformat(view.created_at).astimezone().strftime("%-d %b %Y, %H:%M")
-    except ValueError:
-        began = view.created_at
-    return f"{began} · {view.images:,} images"
+    return f"{run_began(view)} · {images:,} images"
+
+
+def run_began(view: RunView) -> str:
+    """When a run began, in this machine's time zone."""
+    began = datetime.fromisoformat(view.created_at).astimezone()
+    year = "" if began.year == datetime.now().astimezone().year else f" {began.year}"
+    return f"{began.day} {began:%b}{year}, {began:%H:%M}"
 
 
 # -- the header
@@ -172,16 +173,16 @@ def _header(ledger: Ledger, view: RunView) -> None:
         winner = "" if view.winner is None else f"winner {short(view.winner)} of {len(view.nodes)} system prompts · "
         st.html(
             f'<h2 class="ph-title">{escaped(claim.headline(view.comparison))}</h2>'
-            f'<p class="ph-under">{winner}{escaped(_facts(view))}</p>{claim.table(view.comparison)}'
+            f'<p class="ph-under">{winner}{escaped(_facts(view, ledger.images(view)))}</p>{claim.table(view.comparison)}'
         )
         return
-    st.fragment(partial(_progress, ledger, view), run_every=REFRESH_SECONDS)()
+    _progress(ledger, view)
 
 
-def _facts(view: RunView) -> str:
+def _facts(view: RunView, images: int) -> str:
     run = view.config.get("run", {})
     engines = " → ".join(str(view.config[stage]["engine"]) for stage in ("reasoner", "generator", "judge") if stage in view.config)
-    facts = [f"{view.images:,} images", f"{view.rounds} rounds", duration(view.seconds), engines, f"prompts {run.get('prompts', '?')}"]
+    facts = [f"{images:,} images", f"{view.rounds} rounds", duration(view.seconds), engines, f"prompts {run.get('prompts', '?')}"]
     return " · ".join(fact for fact in facts if fact)
 
 
@@ -192,12 +193,14 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
+@st.fragment(run_every=REFRESH_SECONDS)
 def _progress(ledger: Ledger, shown: RunView) -> None:
     """Runs again every two seconds while a run is unfinished, and draws the whole page anew when there is something new to see."""
     view = ledger.view(shown.id)
     if (view.state, len(view.nodes), view.rounds) != (shown.state, len(shown.nodes), shown.rounds):
         st.rerun()
     planned = int(view.config.get("run", {}).get("images", 0))
+    images = ledger.images(view)
     titles = {
         "searching": "Searching for a better system prompt",
         "confirming": "Confirming the winner on prompts nobody searched on",
@@ -206,9 +209,9 @@ def _progress(ledger: Ledger, shown: RunView) -> None:
     stopped = view.last_outcome if view.last_outcome not in ("", "finished") else ""
     st.html(
         f'<h2 class="ph-title">{escaped("Stopped" if stopped else titles.get(view.state, view.state))}</h2>'
-        f'<p class="ph-under">{view.images:,} of {planned:,} images · {view.rounds} rounds · {len(view.nodes)} system prompts</p>'
+        f'<p class="ph-under">{images:,} of {planned:,} images · {view.rounds} rounds · {len(view.nodes)} system prompts</p>'
     )
-    st.progress(min(1.0, view.images / planned) if planned else 0.0)
+    st.progress(min(1.0, images / planned) if planned else 0.0)
     if stopped:
         st.html(
             box(
@@ -225,15 +228,14 @@ def _progress(ledger: Ledger, shown: RunView) -> None:
 
 def _graph(view: RunView) -> None:
     st.html(f'<h3 class="ph-section">Lineage<small>{lineage_words(view)}</small></h3>')
-    spots = graph.places(view.nodes)
+    st.html(legend(view))
     st.echarts_chart(
         graph.chart(view, st.session_state["node"]),
-        height=graph.chart_height(spots),
+        height=graph.chart_height(view.nodes),
         key=f"lineage-{short(view.id)}",
         on_select=partial(_clicked, view),
         alt="Lineage of system prompts, roots at the left, coloured by gain",
     )
-    st.html(legend(view))
 
 
 def _clicked(view: RunView) -> None:
@@ -372,7 +374,7 @@ def _pictures(ledger: Ledger, view: RunView, node: Node, other: Node | None) -> 
         pairs = pictures.paired(ours, ledger.trials(view, other.id))
         orders = pictures.PAIR_ORDERS
         words = f"same prompts, same seeds: {escaped(graph.title(other))} at the left, {escaped(graph.title(node))} at the right"
-    title, sorting = st.columns([3, 2], vertical_alignment="bottom")
+    title, sorting = st.columns(2, vertical_alignment="bottom")
     title.html(f'<h3 class="ph-section">Pictures<small>{words}</small></h3>{balance_html(pairs) if other else ""}')
     if not pairs:
         st.html(box("note", "No pictures yet", _why_none(node, other)))
@@ -380,7 +382,14 @@ def _pictures(ledger: Ledger, view: RunView, node: Node, other: Node | None) -> 
     scope = f"{node.id}-{other.id if other else ''}"
     with sorting.container(horizontal=True, horizontal_alignment="right"):
         order = st.segmented_control(
-            "Sorted by", orders, default=orders[0], required=True, key=f"order-{bool(other)}", format_func=lambda order: order.value
+            "Sorted by",
+            orders,
+            default=orders[0],
+            required=True,
+            key=f"order-{bool(other)}",
+            format_func=lambda order: order.value,
+            label_visibility="collapsed",
+            wrap=True,
         )
     in_order = pictures.ordered(pairs, order or orders[0])
     place = st.container()
@@ -404,7 +413,7 @@ def _cards(ledger: Ledger, pairs: Sequence[Pair], node: Node, other: Node | None
     thumbnail = partial(ledger.thumbnail, size=THUMBNAIL)
     for start in range(0, len(pairs), across):
         for column, pair in zip(st.columns(across), pairs[start : start + across], strict=False):
-            with column.container(border=True):
+            with column.container(border=True, gap="xxsmall", height="stretch"):
                 st.html(pictures.card_html(pair, *names, thumbnail))
                 key = f"enlarge-{pair.ours.id}-{other.id if other else ''}"
                 if st.button("Enlarge", key=key, type="tertiary", icon=":material/zoom_out_map:"):
@@ -427,13 +436,13 @@ def balance_html(pairs: list[Pair]) -> str:
 def _enlarged(ledger: Ledger, pair: Pair, our_name: str, their_name: str) -> None:
     """The pictures as they were drawn, every criterion, and how the rewrites came about."""
     prompt = pair.ours.request.prompt
-    st.html(f'<h2 class="ph-title">{escaped(prompt.text)}</h2><p class="ph-under">seed {pair.ours.request.seed}</p>')
+    st.html(f'<h3 class="ph-section">{escaped(prompt.text)}</h3><p class="ph-under">seed {pair.ours.request.seed}</p>')
     sides = [(pair.ours, our_name, pair.theirs)]
     if pair.theirs is not None:
         sides.insert(0, (pair.theirs, their_name, None))
     for column, (trial, name, before) in zip(st.columns(len(sides)), sides, strict=True):
         with column:
-            st.html(f'<div class="ph-sides"><figcaption><span>{escaped(name)}</span>{pictures.score_html(trial)}</figcaption></div>')
+            st.html(f'<p class="ph-under">{escaped(name)} {pictures.score_html(trial)}</p>')
             content = ledger.image(trial.image.sha256) if trial.image is not None else "no picture"
             if isinstance(content, bytes):
                 st.image(content, width="stretch", alt=clipped(prompt.text, 200))

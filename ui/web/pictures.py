@@ -106,7 +106,7 @@ def balance(pairs: Sequence[Pair]) -> Balance:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What became of a criterion on a picture. "fixed" passed where the other picture failed; "violated" is a must-not that is there."""
+    """What became of a criterion on a picture. "fixed": it failed on the other one; "violated": it is there, and must not be."""
 
     verdict: Literal["failed", "violated", "fixed", "passed", "unjudged"]
     text: str

@@ -41,7 +41,13 @@ HELP = {
     "relation": "Say where each thing stands in the frame.",
     "negation": "Describe what is there, and never name what the user ruled out.",
 }
-USELESS = ("Write in a warm tone.", "Mention the time of day.", "Prefer short sentences.", "Use vivid verbs.", "Name the lens of the camera.")
+USELESS = (
+    "Write in a warm tone.",
+    "Mention the time of day.",
+    "Prefer short sentences.",
+    "Use vivid verbs.",
+    "Name the lens of the camera.",
+)
 HARMFUL = ("Add <b>many</b> small extras around the subject.", "Replace plain words with {rare} ones.")
 
 
@@ -51,7 +57,9 @@ def prompts() -> list[Prompt]:
         f"{number} {color} {thing} {place}, no clouds"
         for number in NUMBERS
         for color in COLORS
-        for thing, place in zip(THINGS, ("left of a tree", "on a table", "above a lake", "by a wall", "in a bowl", "under a lamp"), strict=True)
+        for thing, place in zip(
+            THINGS, ("left of a tree", "on a table", "above a lake", "by a wall", "in a bowl", "under a lamp"), strict=True
+        )
     ]
     derived_random("toy prompts").shuffle(texts)
     splits = [Split.SEARCH] * 24 + [Split.SELECT] * 10 + [Split.TEST] * 24
@@ -174,7 +182,9 @@ def make_run(home: Path, *, images: int = 260, seed: int = 1, stop_after: int | 
     arms = [Arm("none", SystemPrompt("", "none")), Arm("plain", PLAIN), Arm("general", GENERAL)]
     problem = Problem(prompts(), [PLAIN, GENERAL], arms, "general", seed)
     with open_store(settings.ledger_url) as store:
-        pipeline = Pipeline(ToyReasoner(), KeptImages(ToyGenerator(), files.write), ImagesOnDisk(ToyJudge(), files.read), limits, limits, limits)
+        pipeline = Pipeline(
+            ToyReasoner(), KeptImages(ToyGenerator(), files.write), ImagesOnDisk(ToyJudge(), files.read), limits, limits, limits
+        )
         config = settings.model_dump(mode="json", exclude={"home", "ledger", "images_at", "description"})
         planned = PlannedRun(content_id("run", [images, seed]), config, problem, Limits(images), problem.shares(images))
         count = 0
