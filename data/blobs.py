@@ -67,7 +67,11 @@ class ImageFiles:
         name = f"thumbs/{size}/{sha256[:2]}/{_checked(sha256)}.webp"
         with suppress(FileNotFoundError):
             return self._place.read(name)
-        webp = _shrunk(self.read(sha256), size)
+        png = self.read(sha256)
+        try:
+            webp = _shrunk(png, size)
+        except OSError as error:
+            raise LedgerError(f"the image file {self.path(sha256)} holds no image: {error}", hint="what wrote it?") from None
         self._place.write(name, webp)
         return webp
 

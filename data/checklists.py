@@ -13,11 +13,12 @@ from data.scene import KINDS, Check, Direction, Relation, Scene, Size, Test
 OTHERS_WEIGHT = 0.5
 """Something that was not asked for is half as bad as something that was asked not to be there."""
 
-_NAMES = {"bat": "bat (the animal)", "club": "baseball bat"}
+_NAMES = {"bat": "bat (the animal)", "club": "baseball bat", "skis": "pair of skis", "scissors": "pair of scissors"}
 """Kinds whose own word is not what people call them, or means something else as well."""
 _PLURALS = {
     "bat (the animal)": "bats (the animals)", "fish": "fish", "sheep": "sheep", "person": "people", "knife": "knives",
-    "computer mouse": "computer mice", "skis": "skis", "scissors": "scissors", "broccoli": "broccoli", "bus": "buses",
+    "broccoli": "broccoli", "computer mouse": "computer mice", "pair of skis": "pairs of skis", "bus": "buses",
+    "pair of scissors": "pairs of scissors",
 }  # fmt: skip
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _DIRECTIONS = {Direction.LEFT: "to the left of", Direction.RIGHT: "to the right of", Direction.ABOVE: "above", Direction.BELOW: "below"}
@@ -122,7 +123,7 @@ class _Writer:
             other_kinds=other.kinds,
             other_color=self._told_by(relation.of),
         )
-        text = f"{self._subject(index)} {_DIRECTIONS[relation.direction]} the {self._noun(relation.of)}"
+        text = f"{self._subject(index)} {_DIRECTIONS[relation.direction]} {self._named(relation.of)}"
         return Criterion(f"{relation.direction.value.split()[0]}-{self._relations}", text, CriterionKind.RELATION, check=check)
 
     def _count(self, index: int, thing: Asked) -> Criterion:
@@ -145,17 +146,18 @@ class _Writer:
         shared = any(place != index and kinds & set(other.kinds) for place, other in enumerate(self._things))
         return self._things[index].color if shared else None
 
-    def _noun(self, index: int) -> str:
+    def _named(self, index: int) -> str:
+        """ "the balloons", "the house", or "every fish" where there may be one or more."""
         thing, color = self._things[index], self._told_by(index)
-        return f"{color} " * bool(color) + _either(thing.kinds, plural=thing.most != 1)
+        open_ended = thing.least == 1 and thing.most != 1
+        noun = _either(thing.kinds, plural=thing.most != 1 and not open_ended)
+        return f"{'every' if open_ended else 'the'} {f'{color} ' if color else ''}{noun}"
 
     def _subject(self, index: int) -> str:
-        """ "The balloons are", "The house is", or "Every fish is" where there may be one or more."""
-        thing = self._things[index]
-        if thing.least == 1 and thing.most != 1:
-            color = self._told_by(index)
-            return "Every " + f"{color} " * bool(color) + f"{_either(thing.kinds)} is"
-        return f"The {self._noun(index)} {'is' if thing.most == 1 else 'are'}"
+        """The same at the beginning of a sentence, with its verb."""
+        name = self._named(index)
+        singular = name.startswith("every ") or self._things[index].most == 1
+        return f"{name[0].upper()}{name[1:]} {'is' if singular else 'are'}"
 
 
 def _absence(kind: str) -> Criterion:

@@ -3,6 +3,7 @@
 Knows engines, transactions and migrations; what the tables hold is for data/store.py.
 """
 
+import shlex
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -215,4 +216,11 @@ def in_words(error: SQLAlchemyError, url: URL) -> PhoropterError:
 
 
 def _rescue(path: str) -> str:
-    return f"move it aside: `mv {path} {path}.broken`; what can be read is rescued by `sqlite3 {path}.broken .recover | sqlite3 {path}`"
+    """What to type. The write-ahead log beside the file has to go with it, or it would be played into the new one."""
+    ledger, folder = shlex.quote(path), shlex.quote(f"{path}.broken")
+    broken = shlex.quote(f"{path}.broken/{Path(path).name}")
+    return (
+        f"move it aside: `mkdir {folder} && mv {ledger} {ledger}-* {folder}/` (it is fine if there is no {ledger}-*); "
+        f"then rescue what can be read: `sqlite3 {broken} .recover | sqlite3 {ledger}`; where sqlite3 has no .recover (Debian's): "
+        f"`sqlite3 {broken} .dump | sed 's/^ROLLBACK.*/COMMIT;/' | sqlite3 {ledger}`"
+    )

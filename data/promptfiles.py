@@ -1,4 +1,4 @@
-"""Files that people keep prompts in: lines, tables, JSON Lines; and all that is wrong with one, by line. What rows mean is not known here."""
+"""Files that people keep prompts in: lines, tables, JSON Lines; all that is wrong with one, by line. It does not know what rows mean."""
 
 import csv
 import json

@@ -26,7 +26,7 @@ def read_partiprompts(file: PromptFile) -> Iterator[tuple[int, Prompt]]:
 
 
 def read_geneval(file: PromptFile) -> Iterator[tuple[int, Prompt]]:
-    """evaluation_metadata.jsonl: the tag becomes the category; a prompt made of things we can paint gets a scene and checks besides words."""
+    """evaluation_metadata.jsonl: the tag becomes the category; a prompt made of things we can paint gets a scene, and checks too."""
     for line, row in file.objects():
         try:
             yield line, _geneval_prompt(row)

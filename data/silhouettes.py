@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
@@ -44,7 +44,7 @@ class Shape:
 
 def ink_width(size: float) -> float:
     """How far a figure's ink outline reaches beyond its silhouette, in pixels, for a figure of ``size`` pixels."""
-    return max(1.4, 0.022 * size)
+    return max(1.9, 0.022 * size)
 
 
 def roominess(figures: int) -> float:
@@ -114,8 +114,9 @@ def mask(kind: str, width: int, height: int, tilt: float = 0, mirrored: bool = F
 _TOKEN = re.compile(r"[MLHVCQZ]|-?\d+(?:\.\d+)?")
 
 
+@lru_cache(maxsize=2048)
 def path(text: str) -> Points:
-    """The points along one closed contour of path language; ValueError for what it does not know."""
+    """The points along one line or contour of path language, not to be changed; ValueError for what it does not know."""
     tokens = _TOKEN.findall(text)
     points: list[tuple[float, float]] = []
     command, at = "", 0
@@ -142,7 +143,9 @@ def path(text: str) -> Points:
             _curve(points, take(4))
         elif command != "Z":
             raise ValueError(f"a path begins with M, not with {tokens[at]!r}")
-    return np.array(points)
+    found = np.array(points)
+    found.flags.writeable = False
+    return found
 
 
 def _curve(points: list[tuple[float, float]], numbers: Sequence[float]) -> None:
@@ -156,14 +159,18 @@ def _curve(points: list[tuple[float, float]], numbers: Sequence[float]) -> None:
         points.append((float(x), float(y)))
 
 
+@lru_cache(maxsize=2048)
 def ellipse(x: float, y: float, width: float, height: float, turn: float = 0.0) -> Points:
-    """An ellipse by its centre and its half axes, turned clockwise by ``turn`` degrees."""
+    """An ellipse by its centre and its half axes, turned clockwise by ``turn`` degrees; not to be changed."""
     angle = np.linspace(0, 2 * math.pi, 40, endpoint=False)
-    return turned(np.stack([width * np.cos(angle), height * np.sin(angle)], axis=1), turn) + (x, y)
+    found = turned(np.stack([width * np.cos(angle), height * np.sin(angle)], axis=1), turn) + (x, y)
+    found.flags.writeable = False
+    return found
 
 
+@lru_cache(maxsize=512)
 def box(x: float, y: float, width: float, height: float, round_: float = 0.0) -> Points:
-    """A rectangle by its upper left corner, with rounded corners."""
+    """A rectangle by its upper left corner, with rounded corners; not to be changed."""
     r = max(round_, 0.01)
     right, bottom = x + width, y + height
     return path(

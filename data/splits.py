@@ -3,7 +3,6 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from math import ceil
 
 from data.identity import derived_random
 from data.records import Prompt, Split
@@ -61,29 +60,26 @@ class _Shares:
 def near_duplicates(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
     """The pairs (i < j) of texts that share at least ALIKE of their three-letter groups (Jaccard), in the order of j.
 
-    Two texts so alike share one of their rarest groups, so only texts that meet there are compared: 10,000 prompts take seconds.
+    Counts what texts share along an index of the groups, so that 10,000 prompts take seconds.
     """
+    import numpy as np
+
     grams = [_grams(text) for text in texts]
     frequency = Counter(gram for text_grams in grams for gram in text_grams)
     if len(texts) >= LARGE:
         commonplace = {gram for gram, count in frequency.items() if count > COMMONPLACE * len(texts)}
         grams = [text_grams - commonplace or text_grams for text_grams in grams]
-    rarity = {gram: rank for rank, gram in enumerate(sorted(frequency, key=lambda gram: (frequency[gram], gram)))}
-    ranked = [frozenset(rarity[gram] for gram in text_grams) for text_grams in grams]
-    meeting: dict[int, list[int]] = defaultdict(list)
-    for index, mine in enumerate(ranked):
-        size = len(mine)
-        candidates: set[int] = set()
-        for rank in sorted(mine)[: size - ceil(ALIKE * size) + 1]:
-            candidates.update(meeting[rank])
-            meeting[rank].append(index)
-        for other in sorted(candidates):
-            theirs = ranked[other]
-            if not ALIKE * size <= len(theirs) <= size / ALIKE:
-                continue
-            common = len(mine & theirs)
-            if common >= ALIKE * (size + len(theirs) - common):
-                yield other, index
+    holders: dict[str, list[int]] = defaultdict(list)
+    for index, text_grams in enumerate(grams):
+        for gram in text_grams:
+            holders[gram].append(index)
+    index_of = {gram: np.array(indices, np.int64) for gram, indices in holders.items()}
+    sizes = np.array([len(text_grams) for text_grams in grams], np.int64)
+    for index in range(1, len(texts)):
+        met = np.concatenate([index_of[gram] for gram in grams[index]])
+        common = np.bincount(met, minlength=len(texts))[:index]
+        alike = common >= ALIKE * (sizes[index] + sizes[:index] - common)
+        yield from ((int(other), index) for other in np.flatnonzero(alike))
 
 
 def _grams(text: str) -> set[str]:

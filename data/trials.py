@@ -146,9 +146,7 @@ class TrialReader:
                 for row in rows
             ]
         except KeyError as error:
-            raise LedgerError(
-                f"a trial refers to {error.args[0]}, which is not in the ledger", hint="`phoropter verify` lists the damage"
-            ) from None
+            raise LedgerError(f"a trial refers to {error.args[0]}, which is missing", hint="`phoropter verify` lists the damage") from None
 
 
 def of_run(run_id: str, system_prompt_id: str | None, prompt_id: str | None) -> sa.ColumnElement[bool]:

@@ -154,7 +154,7 @@ async def carry_out(planned: PlannedRun, parts: Parts, listen: Callable[[Event, 
                         budget.images,
                         planned.limits.images,
                         drawn,
-                        budget.images - drawn,
+                        max(0, budget.images - drawn),  # Some that are drawn still wait for their judgment.
                         budget.dollars,
                         budget.cost_known,
                         budget.seconds,

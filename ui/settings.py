@@ -20,6 +20,8 @@ from optimizer.stage import StageLimits
 from ui.spec import nearest, unknown
 
 DEFAULT_PROFILE = "embedded"
+ORIGINS = "origins"
+"""In a recorded run's configuration, beside the settings: where each of them came from when the run was begun."""
 
 
 class _Section(BaseModel):
@@ -119,7 +121,8 @@ def resolve(profile: str | None = None, flags: Mapping[str, Any] | None = None) 
 
 def settings_from(config: Mapping[str, Any], **places: Any) -> Settings:
     """The settings of a recorded run, with ``places`` (home, ledger, images_at) of here and now."""
-    return Settings.model_validate({**config, **places})
+    values = {name: value for name, value in config.items() if name != ORIGINS}
+    return Settings.model_validate({**values, **places})
 
 
 def profiles() -> dict[str, str]:
@@ -142,6 +145,16 @@ def secret(name: str) -> str | None:
         return keyring.get_password("phoropter", name)
     except KeyringError:
         return None
+
+
+def environment_for(settings: Settings) -> dict[str, str]:
+    """The environment of a child process that is to work at the same places."""
+    return {
+        **os.environ,
+        "PHOROPTER_HOME": str(settings.home.absolute()),
+        "PHOROPTER_LEDGER": settings.ledger,
+        "PHOROPTER_IMAGES_AT": settings.images_at,
+    }
 
 
 def _environment() -> dict[str, Any]:

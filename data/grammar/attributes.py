@@ -63,7 +63,7 @@ class Attributes(State):
         """ "a cat and a bird, in red and blue": whose they are is plain only where there is one thing and one colour."""
         bare = [known for known in self.here[-4:] if not self.mentions[known].colors and not self.mentions[known].negated]
         last = self.mentions[self.here[-1]]
-        if len(colors) == 1 and bare and (len(bare) == 1 or self.mentions[bare[-1]] is last):
+        if bare and (len(bare) == 1 or (len(colors) == 1 and self.mentions[bare[-1]] is last)):
             self.mentions[bare[-1]].colors, self.mentions[bare[-1]].bound = list(colors), False
         else:
             self.loose.extend((self.sentence, color) for color in colors)

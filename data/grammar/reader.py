@@ -64,6 +64,9 @@ class Reader(Phrases):
         self.waiting = self.fronted = self.place_ahead = self.topic = None
 
     def _break(self, index: int) -> None:
+        following = match_at(self.tokens, index + 1)
+        if self.pending.colors and self.pending.trigger in ("", "in") and following is not None and following.table in ("color", "size"):
+            return  # "red, yellow and pink kites"
         self._flush()
         if self.negating and not self._noun_at(index + 1):
             self.negating = False

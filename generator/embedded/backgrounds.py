@@ -1,8 +1,7 @@
 """The ten backgrounds: soft, layered, and all within the muted band of data/palette.py, so that no figure is ever lost in one.
 
-Colours are written in Lab and go through :func:`tone`, which holds them in the band. Nothing here looks like one of the 24 kinds: no trees
-in
-the meadow and no boats on the sea, for a person who counts things would count them too.
+Colours are written in Lab and go through :func:`tone`, which holds them in the band. Nothing here looks like one of the 24 kinds: no
+trees in the meadow and no boats on the sea, for a person who counts things would count them too.
 """
 
 import math
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from data.identity import derived_random
 from data.palette import BACKDROPS, MUTED_CHROMA, MUTED_LIGHTNESS, RGB, Backdrop, Lab, from_lab
+from generator.embedded.figures import blend
 from generator.embedded.layout import SIDE
 
 Image = NDArray[np.uint8]
@@ -92,11 +92,7 @@ class Stage:
             return
         part = self.image[top:bottom, left:right]
         share = _halo(reach)[top - corner_y : bottom - corner_y, left - corner_x : right - corner_x]
-        mixed = cv2.merge([share * np.float32(strength)] * 3)
-        target = np.empty(part.shape, np.float32)
-        target[:] = tone(lab)
-        before = part.astype(np.float32)
-        self.image[top:bottom, left:right] = np.round(before + (target - before) * mixed).astype(np.uint8)
+        part[:] = blend(part, tone(lab), cv2.convertScaleAbs(share, alpha=strength))
 
     def ridge(self, lab: Lab, height: float, swing: float, waves: float, bottom: float = SIDE) -> list[tuple[float, float]]:
         """Rolling land: everything below a soft wavy line at about ``height``. Returns the line."""
@@ -154,17 +150,18 @@ class Stage:
 
 
 @lru_cache(maxsize=64)
-def _halo(radius: int) -> NDArray[np.float32]:
-    """A disc of light, 1 in the middle and 0 at the rim, shape (2 * radius, 2 * radius)."""
+def _halo(radius: int) -> Image:
+    """A disc of light, 255 in the middle and 0 at the rim, shape (2 * radius, 2 * radius)."""
     axis = (np.arange(2 * radius) - radius + 0.5) / radius
     distance = np.minimum(1.0, np.hypot(axis[None, :], axis[:, None]))
-    return ((1 - distance) ** 2).astype(np.float32)
+    return np.round(255 * (1 - distance) ** 2).astype(np.uint8)
 
 
 def paint_background(name: str, seed: int, horizon: int) -> Image:
     """The empty background, shape (512, 512, 3); no two seeds have quite the same."""
     luck = derived_random("background", name, seed)
     stage = Stage(np.empty((SIDE, SIDE, 3), np.uint8), horizon, _varied(BACKDROPS[name], luck), luck)
+    stage.image[:] = tone(stage.tints.bottom)
     _PAINTERS[name](stage)
     return stage.image
 
@@ -181,7 +178,7 @@ def _varied(backdrop: Backdrop, luck: random.Random) -> Backdrop:
 def _sky(stage: Stage, bend: float = 0.45) -> None:
     """From the top tint to the far one, most of the way in the lower part."""
     top, far = stage.tints.top, stage.tints.far
-    stage.gradient(0, stage.horizon + 2, top, between(top, far, bend), far)
+    stage.gradient(0, stage.horizon + 14, top, between(top, far, bend), far)
 
 
 def _meadow(stage: Stage) -> None:

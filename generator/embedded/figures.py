@@ -1,8 +1,7 @@
 """How each kind of thing is painted: cut paper in one colour, an ink outline, light from the upper left, and a few details in tints.
 
 A figure is painted on its own small canvas at twice its size and scaled down, which makes all edges smooth. Details are drawn in the
-drawing
-units of data/silhouettes.py, and cut off at the outline.
+drawing units of data/silhouettes.py, and cut off at the outline.
 """
 
 import math
@@ -48,21 +47,29 @@ def ramp(color: str) -> Ramp:
         return Ramp((255, 255, 255), (255, 255, 255), (244, 247, 252), (196, 204, 220), (158, 168, 192), mix(INK, (150, 160, 186), 0.25))
     if color == "black":
         return Ramp((150, 152, 168), (84, 86, 102), base, (14, 13, 17), (8, 8, 10), (112, 114, 132))
-    return Ramp(mix(base, (255, 252, 240), 0.62), mix(base, (255, 246, 224), 0.26), base, mix(base, (50, 16, 70), 0.22), mix(base, (40, 14, 60), 0.44), INK)
+    shade = _SHADES[color]
+    return Ramp(mix(base, (255, 252, 240), 0.64), mix(base, (255, 246, 224), 0.27), base, mix(base, shade, 0.38), mix(base, shade, 0.72), INK)
+
+
+_SHADES: Mapping[str, RGB] = {
+    "red": (118, 0, 46), "orange": (186, 40, 0), "yellow": (214, 116, 0), "green": (0, 72, 66), "blue": (32, 14, 122), "purple": (56, 4, 92),
+    "pink": (186, 34, 116), "brown": (52, 20, 22),
+}  # fmt: skip
+"""What a colour turns to in the shade: darker and as vivid, as with gouache, and never so far that it would be taken for another."""
 
 
 @cache
 def _shading(color: str) -> Image:
-    """The colours from the lit to the shaded side, shape (1, 256, 3)."""
+    """The colours from the lit to the shaded side, shape (256, 1, 3)."""
     tints = ramp(color)
     if color == "black":
         lit, shaded = (44, 43, 52), (12, 11, 15)
     elif color == "white":
         lit, shaded = (255, 255, 255), (228, 232, 242)
     else:
-        lit, shaded = mix(tints.base, (255, 246, 224), 0.2), mix(tints.base, (50, 16, 70), 0.15)
+        lit, shaded = mix(tints.base, (255, 246, 224), 0.2), mix(tints.base, tints.dark, 0.62)
     steps = np.linspace(0, 1, 256)[:, None]
-    return np.round(np.array(lit) * (1 - steps) + np.array(shaded) * steps).astype(np.uint8)[None]
+    return np.round(np.array(lit) * (1 - steps) + np.array(shaded) * steps).astype(np.uint8)[:, None]
 
 
 class Pen:
@@ -101,9 +108,18 @@ class Pen:
         cv2.polylines(self._canvas, [self.fixed(path(text))], closed, color, thickness, cv2.LINE_AA, _FRACTION)
 
 
-def draw(kind: str, color: str, placed: Placed, origin: tuple[float, float], width: int, height: int) -> tuple[Image, Image]:
-    """A figure's colours and its coverage (0 to 255) on ``width`` x ``height`` pixels, its outline's centre at ``origin``."""
-    canvas = _lit(color, width * _SHARPER, height * _SHARPER)
+@dataclass(frozen=True, slots=True)
+class Cutout:
+    """A figure ready to be laid onto a picture: its ``colors``, and 0 to 255 where they are (``inside``), and where they or the ink are."""
+
+    colors: Image
+    inside: Image
+    covered: Image
+
+
+def draw(kind: str, color: str, placed: Placed, origin: tuple[float, float], width: int, height: int) -> Cutout:
+    """A figure on ``width`` x ``height`` pixels, its outline's centre at ``origin``."""
+    canvas = _lit(color, width, height)
     pen = Pen(canvas, kind, placed.size, placed.tilt, placed.mirrored, origin, ramp(color))
     inside = np.zeros(canvas.shape[:2], np.uint8)
     parts = pen.outlines(kind)
@@ -114,22 +130,33 @@ def draw(kind: str, color: str, placed: Placed, origin: tuple[float, float], wid
     for part in parts:
         cv2.polylines(covered, part, True, 255, thickness, cv2.LINE_AA, _FRACTION)
     _DETAILS[kind](pen)
-    ink = np.empty_like(canvas)
-    ink[:] = INK
-    canvas = blend(ink, canvas, inside)
-    return cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA), cv2.resize(covered, (width, height), interpolation=cv2.INTER_AREA)
+    return Cutout(*(cv2.resize(layer, (width, height), interpolation=cv2.INTER_AREA) for layer in (canvas, inside, covered)))
 
 
-def blend(below: Image, above: Image, coverage: Image) -> Image:
-    """``above`` laid over ``below`` where ``coverage`` says, 0 to 255."""
-    share = cv2.merge((coverage, coverage, coverage))
-    return cv2.add(cv2.multiply(above, share, scale=1 / 255), cv2.multiply(below, 255 - share, scale=1 / 255))
+def lay(part: Image, cutout: Cutout) -> None:
+    """Lays a figure onto ``part`` of a picture, which may be cut off on the right and below."""
+    window = np.s_[: part.shape[0], : part.shape[1]]
+    inside, covered = cutout.inside[window], cutout.covered[window]
+    outline = cv2.subtract(covered, inside)
+    ink = cv2.merge([cv2.convertScaleAbs(outline, alpha=channel / 255) for channel in INK])
+    below = cv2.multiply(part, cv2.merge((255 - covered,) * 3), scale=1 / 255)
+    colors = cv2.multiply(cutout.colors[window], cv2.merge((inside,) * 3), scale=1 / 255)
+    part[:] = cv2.add(cv2.add(below, colors), ink)
+
+
+def blend(below: Image, above: Image | RGB, coverage: Image) -> Image:
+    """``above``, an image or one colour, laid over ``below`` where ``coverage`` says, 0 to 255."""
+    rest = cv2.multiply(below, cv2.merge((255 - coverage,) * 3), scale=1 / 255)
+    if isinstance(above, tuple):
+        return cv2.add(rest, cv2.merge([cv2.convertScaleAbs(coverage, alpha=channel / 255) for channel in above]))
+    return cv2.add(rest, cv2.multiply(above, cv2.merge((coverage,) * 3), scale=1 / 255))
 
 
 def _lit(color: str, width: int, height: int) -> Image:
-    """Light from the upper left."""
-    across = np.linspace(0, 110, width)[None, :] + np.linspace(0, 145, height)[:, None]
-    return np.ascontiguousarray(_shading(color)[0][across.astype(np.uint8)])
+    """A canvas for ``width`` x ``height`` pixels with light from the upper left."""
+    across = np.linspace(0, 110, width, dtype=np.float32)[None, :] + np.linspace(0, 145, height, dtype=np.float32)[:, None]
+    lit = cv2.applyColorMap(across.astype(np.uint8), _shading(color))
+    return cv2.resize(lit, (width * _SHARPER, height * _SHARPER), interpolation=cv2.INTER_NEAREST)
 
 
 # -- details, one function per kind, from the coarse to the fine
@@ -354,8 +381,10 @@ def _butterfly(pen: Pen) -> None:
         for line in lines:
             points = path(line)
             pen.fill(pen.tints.deep, stroke(mirror(points, 50) if flip else points, 1.8))
-    pen.fill(pen.tints.line if pen.tints.line != INK else INK, ellipse(50, 57, 5.5, 30))
-    pen.fill(INK, box(30, 2, 40, 28))
+    for points in (stroke(path("M 49 32 Q 46 14 36 8"), 4.6), ellipse(36, 8, 4, 4)):
+        pen.fill(INK, points)
+        pen.fill(INK, mirror(points, 50))
+    pen.fill(pen.tints.line, ellipse(50, 57, 5.5, 30))
 
 
 def _key(pen: Pen) -> None:
@@ -410,9 +439,9 @@ def _gift(pen: Pen) -> None:
 
 
 def _rocket(pen: Pen) -> None:
-    pen.fill(pen.tints.dark, path("M 50 0 C 70 18 76 46 70 80 H 58 C 66 50 64 22 50 0 Z"))
-    pen.fill(pen.tints.deep, path("M 29 54 C 12 62 6 80 9 98 L 32 82 Z"), path("M 71 54 C 88 62 94 80 91 98 L 68 82 Z"))
-    pen.fill(pen.tints.deep, path("M 30 24 L 50 0 L 70 24 Q 50 30 30 24 Z"))
+    pen.fill(pen.tints.dark, path("M 50 0 C 70 18 76 46 70 80 H 62 C 69 50 67 22 50 0 Z"))
+    pen.fill(pen.tints.dark, path("M 29 54 C 12 62 6 80 9 98 L 32 82 Z"), path("M 71 54 C 88 62 94 80 91 98 L 68 82 Z"))
+    pen.fill(pen.tints.dark, path("M 30 24 L 50 0 L 70 24 Q 50 30 30 24 Z"))
     pen.line(pen.tints.line, "M 29 54 Q 30 70 32 82", 2)
     pen.line(pen.tints.line, "M 71 54 Q 70 70 68 82", 2)
     pen.line(pen.tints.line, "M 33 24 Q 50 30 67 24", 1.8)

@@ -45,6 +45,11 @@ class _Misreader:
     def luck(self, failing: str, *names: object) -> random.Random:
         return derived_random("embedded generator", self.seed, failing, *names)
 
+    @property
+    def subject(self) -> str:
+        """What the streams of the whole picture are named after, so that different pictures of one seed don't all share their luck."""
+        return next(("/".join(mention.kinds) for mention in self.reading.wanted), "nothing")
+
     def befalls(self, chance: float, failing: str, *names: object) -> bool:
         return self.luck(failing, *names).random() < chance
 
@@ -190,22 +195,22 @@ class _Misreader:
             chance *= f.extra_when_only
         if self.reading.words >= f.long_words:
             chance *= f.extra_when_long
-        luck = self.luck("extra")
+        luck = self.luck("extra", self.subject)
         if luck.random() >= chance:
             return None
         order = luck.sample(KINDS, len(KINDS))
         kind = next(kind for kind in order if all(kind != figure.kind for figure in taken))
-        return _Figure(-1, kind, self._any_color("extra"), luck.choice((1, 1, 2)))
+        return _Figure(-1, kind, self._any_color(f"extra {self.subject}"), luck.choice((1, 1, 2)))
 
     def background(self) -> str:
         stated = self.reading.background
-        if stated is not None and not self.befalls(self.failings.background_ignored, "background ignored"):
+        if stated is not None and not self.befalls(self.failings.background_ignored, "background ignored", self.subject):
             return stated
-        return self.luck("background").choice(BACKGROUNDS)
+        return self.luck("background", self.subject).choice(BACKGROUNDS)
 
     def text(self) -> str | None:
         if not self.reading.texts:
-            stray = self.reading.textless and self.befalls(self.failings.negation_of_text_ignored, "text against wish")
+            stray = self.reading.textless and self.befalls(self.failings.negation_of_text_ignored, "text against wish", self.subject)
             return self.luck("stray text").choice(_STRAY_WORDS) if stray else None
         # Quoted words win over the same words said again without quotes.
         request = next((text for text in self.reading.texts if text.quoted), self.reading.texts[0])
@@ -213,7 +218,7 @@ class _Misreader:
 
     def _spelt(self, request: TextRequest) -> str | None:
         wanted = " ".join(re.sub(r"[^A-Za-z0-9 ]", "", request.text).upper().split())[:LONGEST_TEXT].strip()
-        luck = self.luck("spelling")
+        luck = self.luck("spelling", wanted)
         if luck.random() >= (self.failings.misspelt_quoted if request.quoted else self.failings.misspelt_unquoted):
             return wanted or None
         return None if luck.random() < 0.25 or not wanted else _misspelt(wanted, luck)

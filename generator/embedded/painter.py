@@ -13,17 +13,18 @@ from data.identity import derived_random
 from data.palette import INK, PLATE, RGB
 from data.silhouettes import bounds
 from generator.embedded.backgrounds import paint_background, tone
-from generator.embedded.figures import blend, draw
+from generator.embedded.figures import blend, draw, lay
 from generator.embedded.layout import SIDE, Placed, Sign, arrange
 from generator.embedded.lettering import advances, line_height
 from generator.embedded.picture import Picture
 
 Image = NDArray[np.uint8]
 
-_COMPRESSION = 1
-"""zlib's fastest: at level 3 a picture takes twice as long and is a tenth smaller."""
+_PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE)
+"""zlib's fastest, and no filter: for flat colours that is smaller than with filters, and takes less than half of the time."""
 _POST: RGB = tone((42, 8, 14))
 _STRING: RGB = tone((38, 3, -4))
+_SHADOW: RGB = tone((31, 4, -8))
 _TETHERED = {"balloon": 0.62, "kite": 0.4}
 """Kinds that hang on a string, and how long it is relative to their height."""
 
@@ -45,7 +46,7 @@ def paint(picture: Picture) -> Image:
 
 def to_png(image: Image) -> bytes:
     """``image`` (height, width, 3; sRGB) as a PNG file; the same bytes for the same pixels."""
-    done, encoded = cv2.imencode(".png", image[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, _COMPRESSION])
+    done, encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _PNG)
     assert done, "a PNG of 8-bit pixels can always be written"
     return encoded.tobytes()
 
@@ -57,10 +58,9 @@ def _put_figure(image: Image, picture: Picture, placed: Placed) -> None:
     box_left, box_top, box_right, box_bottom = bounds(group.kind, placed.tilt, placed.mirrored)
     center_x, center_y = placed.box.center
     origin = (center_x - left - (box_left + box_right) / 2 * placed.size, center_y - top - (box_top + box_bottom) / 2 * placed.size)
-    colors, covered = draw(group.kind, group.color, placed, origin, width, height)
-    _cast(image, covered, left, top, placed.size)
-    part = image[top : top + height, left : left + width]
-    part[:] = blend(part, colors[: part.shape[0], : part.shape[1]], covered[: part.shape[0], : part.shape[1]])
+    cutout = draw(group.kind, group.color, placed, origin, width, height)
+    _cast(image, cutout.covered, left, top, placed.size)
+    lay(image[top : top + height, left : left + width], cutout)
 
 
 def _cast(image: Image, covered: Image, left: int, top: int, size: float) -> None:
@@ -73,9 +73,7 @@ def _cast(image: Image, covered: Image, left: int, top: int, size: float) -> Non
 
 def _darken(part: Image, coverage: Image, strength: float) -> None:
     """Mixes a muted dark tone into ``part``, which keeps every scenery pixel within the muted band."""
-    shade = np.empty_like(part)
-    shade[:] = tone((31, 4, -8))
-    part[:] = blend(part, shade, cv2.multiply(coverage, 1.0, scale=strength))
+    part[:] = blend(part, _SHADOW, cv2.convertScaleAbs(coverage, alpha=strength))
 
 
 def _shade_ground(image: Image, placed: Placed, background: str) -> None:
@@ -159,6 +157,4 @@ def _write(image: Image, sign: Sign, start: float) -> None:
                 rise = 0.022 * lettering.font_size * np.sin(2.1 * index + 9 * start + number)
                 pen.text((x - font.getbbox(sign_)[0], y + rise), sign_, fill=255, font=font, stroke_width=1 if lettering.font_size >= 30 else 0)
             x += step
-    ink = np.empty_like(part)
-    ink[:] = INK
-    part[:] = blend(part, ink, np.asarray(plate, np.uint8))
+    part[:] = blend(part, INK, np.asarray(plate, np.uint8))

@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
-from reasoner.embedded.phrasings import FORBIDS, PATTERNS
+from reasoner.embedded.phrasings import FORBIDS, PATTERNS, Pattern
 
 DEFAULT_WORDS = 60
 """The length that "keep it short" is taken to mean."""
@@ -109,19 +110,25 @@ def _limit(sentence: str) -> int | None:
     return None
 
 
-def _fits(pattern: "tuple[str, ...]", sentence: str) -> bool:
+def _fits(pattern: Pattern, sentence: str) -> bool:
     """Whether a pattern fits: its first part affirmed ("+…"), negated ("-…") or either ("~…"), and each other part somewhere ("!…": nowhere)."""
     sign, anchor = pattern[0][0], pattern[0][1:]
     for rest in pattern[1:]:
         absent = rest.startswith("!")
-        if bool(re.search(rest.removeprefix("!"), sentence)) is absent:
+        if bool(_compiled(rest.removeprefix("!")).search(sentence)) is absent:
             return False
     return any(sign == "~" or negated == (sign == "-") for negated in _occurrences(anchor, sentence))
 
 
+@cache
+def _compiled(part: str) -> re.Pattern[str]:
+    """Alternatives of whole words; a part that says itself where its words end (with ``\\b``) is taken as it is."""
+    return re.compile(part if r"\b" in part else rf"\b(?:{part})\b")
+
+
 def _occurrences(anchor: str, sentence: str) -> Iterator[bool]:
     """For each place where ``anchor`` stands, whether it is negated there."""
-    for match in re.finditer(anchor, sentence):
+    for match in _compiled(anchor).finditer(sentence):
         before = sentence[max(0, match.start() - _REACH) : match.start()]
         turns = list(_TURN.finditer(before))
         after = sentence[match.end() : match.end() + 12]

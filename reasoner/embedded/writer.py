@@ -75,7 +75,9 @@ def _fitted(compose: Callable[[_Options], str], options: _Options, limit: int | 
 
 def _framed(user: str, reading: Reading, rules: frozenset[Rule], limit: int | None, luck: Luck) -> str:
     """For words that the rule machine can't read: the words themselves, and what the rules add to any picture."""
-    wish = " ".join(user.split()).rstrip(".") or "a quiet scene"
+    wish = " ".join(user.split()).rstrip(".")
+    if not any(character.isalnum() for character in wish):
+        wish = "a quiet scene"
     content = Content([], [], [], [], reading.background, only=Rule.ONLY in rules)
     if Rule.SETTING in rules and content.setting is None:
         content.setting = "meadow"
@@ -116,10 +118,7 @@ class _Writer:
         parts = self._flowing() if flowing else self._separate()
         if self.options.opener:
             opener = self.luck("poetry").choice(english.POETIC_OPENERS)
-            if Rule.FAITHFUL in rules:
-                parts = [*parts, english.sentence(opener.rstrip(":"))]
-            else:
-                parts = [opener, *parts]
+            parts = [*parts, english.sentence(opener.rstrip(":"))] if Rule.FAITHFUL in rules else [opener, *parts]
         return " ".join(parts)
 
     def frame(self, *, with_setting: bool = True) -> list[str]:
@@ -218,7 +217,7 @@ class _Writer:
         for index, item in enumerate(self.items):
             where = self._where(index, item)
             loose = item.colors and not merge and Rule.BIND not in self.rules and self.luck(f"apart {index}").random() < 0.3
-            phrase = english.noun_phrase(item, colored=not merge and not loose or item.invented)
+            phrase = english.noun_phrase(item, colored=(not merge and not loose) or item.invented)
             if loose and not item.invented:
                 phrase += f" in {english.listed(item.colors)}"
             phrases[index] = f"{phrase} ({where})" if item.enumerated else f"{phrase} {where}".strip()

@@ -5,7 +5,7 @@ It only listens. Everything goes to stderr, so that a report on stdout can be pi
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -160,7 +160,10 @@ class Watch:
         if self.progress is not None:
             progress = self.progress
             row("", ProgressBar(total=progress.images_planned, completed=progress.images, width=50))
-            row("images", f"{progress.images} of {progress.images_planned}, {self.images_per_second:.1f} per second, {progress.reused} reused")
+            row(
+                "images",
+                f"{progress.images} of {progress.images_planned}, {self.images_per_second:.1f} per second, {progress.reused} reused",
+            )
             row("time", f"{seconds(progress.seconds)}, left {self.left_in_words()}")
             row("spent", self.spent_in_words())
         row("system prompts", f"{len(self.texts)}")
@@ -170,7 +173,7 @@ class Watch:
 
 
 @contextmanager
-def watching(watch: Watch) -> Iterator[Any]:
+def watching(watch: Watch) -> Generator[Any]:
     """Shows ``watch`` while the block runs; what it yields is to be called with each event and the progress."""
     from ui.cli.output import console
 

@@ -11,7 +11,7 @@ from data.errors import FatalError, UsageError
 from ui.cli.output import say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from data.records import SystemPrompt
     from data.store import Store
@@ -29,7 +29,7 @@ def ledger_missing(settings: "Settings") -> str:
 
 
 @contextmanager
-def ledger(settings: "Settings") -> "Iterator[Store]":
+def ledger(settings: "Settings") -> "Generator[Store]":
     """The ledger, opened to be read. UsageError where there is none: looking makes none."""
     if path := ledger_missing(settings):
         raise UsageError(f"there is no ledger at {path}", hint="`phoropter optimize` makes one; --home or --ledger say where yours is")
@@ -40,7 +40,7 @@ def ledger(settings: "Settings") -> "Iterator[Store]":
 
 
 @contextmanager
-def parts(settings: "Settings") -> "Iterator[Parts]":
+def parts(settings: "Settings") -> "Generator[Parts]":
     """Engines and ledger, built and opened; the ledger is closed at the end."""
     from ui.wiring import open_parts
 

@@ -50,5 +50,7 @@ def resolved(context: typer.Context) -> "Resolved":
     """The settings of a command: its own options over the environment over the profile."""
     from ui.settings import resolve
 
-    given: dict[str, Any] = {dotted: context.params[name] for name, dotted in SETTINGS.items() if context.params.get(name) not in (None, [])}
+    given: dict[str, Any] = {
+        dotted: context.params[name] for name, dotted in SETTINGS.items() if context.params.get(name) not in (None, [], ())
+    }
     return resolve(context.params.get("profile"), given)

@@ -58,7 +58,10 @@ def settings_to_json(config: Record) -> dict[str, Any]:
 def _flat(values: Record, prefix: str = "") -> "list[tuple[str, Any]]":
     flat: list[tuple[str, Any]] = []
     for name, value in values.items():
-        flat += _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else [(prefix + name, value)]
+        if isinstance(value, Mapping):
+            flat += _flat(value, f"{prefix}{name}.")  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            flat.append((prefix + name, value))
     return flat
 
 

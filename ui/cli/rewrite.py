@@ -17,7 +17,7 @@ def rewrite(
     context: typer.Context,
     text: Text,
     system_prompt: SystemPromptName = "general",
-    sample: Annotated[int, typer.Option(help="Another number, another answer.")] = 0,
+    sample: Annotated[int, typer.Option(help="Another number, another answer.", metavar="N")] = 0,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the reasoning, too.")] = False,
     profile: Profile = None,
     home: Home = None,
@@ -30,7 +30,7 @@ def rewrite(
 
     from ui.cli.opening import system_prompt as find_system_prompt
 
-    _refuse_empty(text)
+    refuse_empty(text)
     settings = resolved(context).settings
     instructions = find_system_prompt(system_prompt, settings)
     answer = asyncio.run(_rewritten(text, instructions, sample, settings))
@@ -40,7 +40,8 @@ def rewrite(
         _print(answer, verbose=verbose)
 
 
-def _refuse_empty(text: str) -> None:
+def refuse_empty(text: str) -> None:
+    """UsageError for a text without words."""
     from data.errors import UsageError
 
     if not text.strip():
@@ -48,15 +49,18 @@ def _refuse_empty(text: str) -> None:
 
 
 async def _rewritten(text: str, system_prompt: "SystemPrompt", sample: int, settings: "Settings") -> "Rewrite":
+    from contextlib import AsyncExitStack
+
     from data.errors import Stage as StageName
     from data.records import Prompt
     from optimizer.stage import Stage, StageFailed
     from reasoner import RewriteRequest
     from ui.wiring import build_reasoner
 
-    reasoner = build_reasoner(settings.reasoner)
-    request = RewriteRequest(system_prompt, Prompt(text), sample)
-    async with Stage(StageName.REWRITE, reasoner, settings.reasoner.limits) as stage:
+    async with AsyncExitStack() as closing:
+        reasoner = build_reasoner(settings.reasoner, closing)
+        request = RewriteRequest(system_prompt, Prompt(text), sample)
+        stage = await closing.enter_async_context(Stage(StageName.REWRITE, reasoner, settings.reasoner.limits))
         try:
             return await stage(request.key(reasoner.identity), request)
         except StageFailed as failed:

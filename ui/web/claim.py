@@ -1,6 +1,7 @@
 """The claim of a finished run: its comparison (docs/formats.md) as a sentence, and as a table with dots and whiskers."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from typing import Any
 
 from ui.web.markup import escaped, signed
@@ -20,6 +21,9 @@ def headline(comparison: Mapping[str, Any]) -> str:
     entry = against.get(comparison["reference"]) or next(iter(against.values()), None)
     if entry is None:
         return "Nothing could be compared: no prompt was scored in both arms."
+    texts = {arm["name"]: arm["system_prompt"] for arm in comparison["arms"]}
+    if texts.get(entry["arm"]) == texts.get(entry["reference"]):
+        return f"The search found nothing better than {entry['reference']}."
     name, prompts = entry["reference"], f"{entry['prompts']} prompts nobody searched on"
     if entry["claimed"] and entry["estimate"] > 0:
         return f"Better than {name} by {entry['estimate']:.3f} on {prompts}."
@@ -32,7 +36,7 @@ def bounds(comparison: Mapping[str, Any]) -> tuple[float, float]:
     """The ends of the scale on which all means and their intervals lie, rounded outwards to twentieths."""
     values = [value for arm in comparison["arms"] for value in _values(arm["mean"])]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
-    low, high = int(max(0.0, low - 0.01) * 20) / 20, -int(-min(1.0, high + 0.01) * 20) / 20
+    low, high = math.floor(max(0.0, low - 0.01) * 20) / 20, math.ceil(min(1.0, high + 0.01) * 20) / 20
     return (low, high) if high > low else (low, low + 0.05)
 
 
@@ -44,7 +48,8 @@ def table(comparison: Mapping[str, Any]) -> str:
     """The arms, each with its mean on a common scale, beside what the best arm gains over it; then the A/A control."""
     low, high = bounds(comparison)
     against = {entry["reference"]: entry for entry in comparison["best_against"]}
-    rows = [_arm_row(arm, against.get(arm["name"]), low, high) for arm in comparison["arms"]]
+    best = {arm["system_prompt"] for arm in comparison["arms"] if arm["name"] not in against}
+    rows = [_arm_row(arm, against.get(arm["name"]), arm["system_prompt"] in best, low, high) for arm in comparison["arms"]]
     level = f"{comparison['confidence']:.0%}"
     return (
         '<table class="ph-claim"><thead><tr><th>arm</th>'
@@ -54,7 +59,7 @@ def table(comparison: Mapping[str, Any]) -> str:
     )
 
 
-def _arm_row(arm: Mapping[str, Any], difference: Mapping[str, Any] | None, low: float, high: float) -> str:
+def _arm_row(arm: Mapping[str, Any], difference: Mapping[str, Any] | None, itself: bool, low: float, high: float) -> str:
     name, mean = arm["name"], arm["mean"]
     best = ' class="ph-best"' if name == "best" else ""
     about = ARM_WORDS.get(name, "")
@@ -63,7 +68,7 @@ def _arm_row(arm: Mapping[str, Any], difference: Mapping[str, Any] | None, low: 
     return (
         f'<tr{best}><th scope="row">{escaped(name)}<small>{escaped(about)}</small>{lost}</th>'
         f"<td>{_track(mean, low, high)}</td>"
-        f'<td class="ph-num">{score}</td>{_difference_cells(difference)}</tr>'
+        f'<td class="ph-num">{score}</td>{_difference_cells(difference, itself)}</tr>'
     )
 
 
@@ -82,9 +87,11 @@ def _track(mean: Interval | None, low: float, high: float) -> str:
     )
 
 
-def _difference_cells(entry: Mapping[str, Any] | None) -> str:
+def _difference_cells(entry: Mapping[str, Any] | None, itself: bool) -> str:
     if entry is None:
         return '<td class="ph-num"></td><td></td>'
+    if itself:
+        return '<td></td><td><span class="ph-chip">the same text as best</span></td>'
     figure = f'<td class="ph-num"><b>{signed(entry["estimate"])}</b> <span class="ph-soft">{escaped(interval_words(entry))}</span></td>'
     return figure + f"<td>{_verdict(entry)}</td>"
 
@@ -124,8 +131,3 @@ def interval_words(entry: Interval) -> str:
     if entry["low"] is None or entry["high"] is None:
         return "no interval"
     return f"{signed(entry['low'])} to {signed(entry['high'])}"
-
-
-def shortlist_note(names: Sequence[str]) -> str:
-    """Who else was in the running."""
-    return f"chosen among {', '.join(names)}" if len(names) > 1 else ""

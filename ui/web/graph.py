@@ -6,7 +6,7 @@ Roots stand at the left, children one column further right than their furthest p
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from data.identity import short
@@ -19,7 +19,7 @@ GAIN = ("#c7eae5", "#80cdc1", "#35978f", "#01665e")
 """Brown to teal, told apart also by people who see no red or green (ColorBrewer's BrBG)."""
 SCALE = (*LOSS, NEUTRAL, *GAIN)
 UNMEASURED = "#ffffff"
-LEAST_RANGE = 0.02
+LEAST_RANGE = 0.1
 """The scale ends at least this far from 0: smaller differences are noise, and should look like it."""
 INK = "#1f2a37"
 LINE = "#b6c0cb"
@@ -28,7 +28,7 @@ WINNER = "#d97706"
 CROWDED = 18
 """From so many nodes on, only roots, the winner and the selected one carry their gain."""
 ROW_HEIGHT = 30
-HEIGHTS = (360, 520)
+HEIGHTS = (340, 500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +94,25 @@ def _settle(branch: _Branch, rows: dict[str, float], bottom: dict[int, float]) -
     return offset
 
 
+def reference(view: RunView) -> Node:
+    """The root that the run's claim refers to, where it is one; else the first: what gains are counted from."""
+    name = view.config.get("run", {}).get("reference")
+    return next((node for node in view.nodes if not node.parents and node.system_prompt.name == name), view.nodes[0])
+
+
+def rebased(view: RunView) -> RunView:
+    """``view`` with gains over its reference: over a weak first root all would look alike, and nothing like the claim."""
+    base = reference(view).mean if view.nodes else None
+    if base is None:
+        return view
+    return replace(view, nodes=tuple(replace(node, gain=None if node.mean is None else node.mean - base) for node in view.nodes))
+
+
 def gain_range(nodes: Sequence[Node]) -> float:
-    """How far the colour scale reaches to either side of 0."""
-    return max([LEAST_RANGE, *(abs(node.gain) for node in nodes if node.gain is not None)])
+    """How far the colour scale reaches to either side of 0: as far as the best gain, so that one bad node does not pale all others."""
+    gains = [node.gain for node in nodes if node.gain is not None]
+    best = max(gains, default=0.0)
+    return best if best >= LEAST_RANGE else max([LEAST_RANGE, *map(abs, gains)])
 
 
 def gain_color(gain: float | None, reach: float) -> str:
@@ -147,7 +163,7 @@ def chart(view: RunView, selected: str) -> dict[str, Any]:
     rows = [spot.row for spot in spots.values()] or [0.0]
     return {
         "animation": False,
-        "grid": {"left": 70, "right": 96, "top": 20, "bottom": 12},
+        "grid": {"left": 70, "right": 64, "top": 20, "bottom": 12},
         "xAxis": {"type": "value", "show": False, "min": 0, "max": max(columns, 1)},
         "yAxis": {"type": "value", "show": False, "inverse": True, "min": min(rows) - 0.6, "max": max(rows) + 0.6},
         "dataZoom": [
@@ -170,7 +186,7 @@ def chart(view: RunView, selected: str) -> dict[str, Any]:
                 "coordinateSystem": "cartesian2d",
                 "selectedMode": "single",
                 "cursor": "pointer",
-                "data": [_dot(node, spots[node.id], view, selected, reach, most) for node in view.nodes],
+                "data": [_dot(node, spots[node.id], columns, view, selected, reach, most) for node in view.nodes],
                 "links": _links(view, line, spots),
                 "emphasis": {"scale": 1.15, "focus": "adjacency", "lineStyle": {"width": 2.5}},
                 "blur": {"itemStyle": {"opacity": 0.45}, "lineStyle": {"opacity": 0.25}, "label": {"opacity": 0.6}},
@@ -179,7 +195,7 @@ def chart(view: RunView, selected: str) -> dict[str, Any]:
     }
 
 
-def _dot(node: Node, spot: Place, view: RunView, selected: str, reach: float, most: int) -> dict[str, Any]:
+def _dot(node: Node, spot: Place, last: int, view: RunView, selected: str, reach: float, most: int) -> dict[str, Any]:
     is_selected, is_winner = node.id == selected, node.id == view.winner
     style = {
         "color": gain_color(node.gain, reach),
@@ -187,6 +203,9 @@ def _dot(node: Node, spot: Place, view: RunView, selected: str, reach: float, mo
         "borderWidth": 3 if is_selected else 2.5 if is_winner else 1,
         "borderType": "dashed" if node.gain is None else "solid",
     }
+    # Beside a dot of the last column a label would be cut off, and beside one with children it would cover them.
+    is_leaf = all(node.id not in other.parents for other in view.nodes)
+    side = "left" if not node.parents else "right" if is_leaf and spot.column < last else "top"
     return {
         "id": node.id,
         "name": short(node.id),
@@ -196,19 +215,19 @@ def _dot(node: Node, spot: Place, view: RunView, selected: str, reach: float, mo
         "itemStyle": style,
         # Which node is selected is the page's to say: clicks elsewhere, such as on a parent's name, select as well.
         "select": {"itemStyle": style},
-        "label": _label(node, is_selected, is_winner, len(view.nodes) >= CROWDED),
+        "label": _label(node, side, is_selected, is_winner, len(view.nodes) >= CROWDED),
         "tooltip": {"formatter": tooltip(node, is_winner)},
     }
 
 
-def _label(node: Node, is_selected: bool, is_winner: bool, crowded: bool) -> dict[str, Any]:
+def _label(node: Node, place: str, is_selected: bool, is_winner: bool, crowded: bool) -> dict[str, Any]:
     named = is_selected or is_winner or not node.parents
     gain = "" if node.gain is None or not node.parents else signed(node.gain, 2)
     text = " ".join(filter(None, ["★" if is_winner else "", title(node), gain])) if named else "" if crowded else gain
     return {
         "show": bool(text),
         "formatter": text.replace("{", "(").replace("}", ")"),
-        "position": "right" if node.parents else "left",
+        "position": place,
         "distance": 6,
         "color": INK if named else "#6b7785",
         "fontSize": 12 if named else 10,

@@ -55,7 +55,7 @@ def _page(ledger: Ledger, settings: Settings) -> None:
         return
     _follow_url(runs)
     run_id = _choose_run(ledger, runs)
-    view = ledger.view(run_id)
+    view = graph.rebased(ledger.view(run_id))
     _header(ledger, view)
     if not view.nodes:
         st.query_params.from_dict({"run": short(run_id)})
@@ -243,9 +243,9 @@ def _clicked(view: RunView) -> None:
     state = st.session_state[f"lineage-{short(view.id)}"]
     index = clicked_index(state["selection"]["selected"])
     if index is None:
-        index = st.session_state.get("clicked")
+        index = st.session_state.get(f"clicked-{view.id}")
     if index is not None and index < len(view.nodes):
-        st.session_state["clicked"] = index
+        st.session_state[f"clicked-{view.id}"] = index
         _select(view.nodes[index].id)
 
 
@@ -265,16 +265,17 @@ def lineage_words(view: RunView) -> str:
     words = [f"{len(view.nodes)} system prompts from {roots} {'root' if roots == 1 else 'roots'}"]
     if merged:
         words.append(f"{merged} merged")
-    return ", ".join(words) + "; click one"
+    return ", ".join(words) + "; larger: more trials; click one"
 
 
 def legend(view: RunView) -> str:
     """What colours, rings and lines mean."""
     reach = graph.gain_range(view.nodes)
-    root = escaped(graph.title(view.nodes[0]))
+    below = "≤ " if any(node.gain is not None and node.gain < -reach for node in view.nodes) else ""
+    root = escaped(graph.title(graph.reference(view)))
     ring = '<span><span class="ph-ring" style="border:{}"></span>{}</span>'
     entries = [
-        f'<span>gain over {root}: {signed(-reach, 2)}<span class="ph-ramp" style="background:linear-gradient(to right,'
+        f'<span>gain over {root}: {below}{signed(-reach, 2)}<span class="ph-ramp" style="background:linear-gradient(to right,'
         f'{",".join(graph.SCALE)})"></span>{signed(reach, 2)}</span>',
         ring.format(f"3px solid {graph.INK}", "selected"),
     ]
@@ -284,7 +285,6 @@ def legend(view: RunView) -> str:
         entries.append(ring.format("1px dashed #7b8794", "not measured"))
     if any(len(node.parents) > 1 for node in view.nodes):
         entries.append('<span><span class="ph-dash"></span>second parent</span>')
-    entries.append("<span>area: trials</span>")
     return f'<div class="ph-legend">{"".join(entries)}</div>'
 
 
@@ -297,7 +297,7 @@ def _node_panel(view: RunView) -> Node | None:
     labels = {node.id: node_label(node, view) for node in ranked}
     st.selectbox("System prompt", [node.id for node in ranked], key="node", format_func=labels.__getitem__, filter_mode="contains")
     node = view.node(st.session_state["node"])
-    st.html(node_html(node))
+    st.html(node_html(node, graph.title(graph.reference(view))))
     other = _choose_other(view, node)
     changes, text = st.tabs(["Changes", "Text"]) if other is not None else (None, st.container())
     if changes is not None and other is not None:
@@ -314,12 +314,12 @@ def node_label(node: Node, view: RunView) -> str:
     return f"{'★ ' if node.id == view.winner else ''}{graph.title(node)}  {gain}  {node.operation}"
 
 
-def node_html(node: Node) -> str:
+def node_html(node: Node, reference: str) -> str:
     """Figures and reason."""
     figures: list[tuple[str, str]] = []
     if node.gain is not None and node.sd is not None and node.mean is not None and node.p_best is not None:
         figures += [
-            (f"{signed(node.gain)} ± {node.sd:.3f}", "gain"),
+            (f"{signed(node.gain)} ± {node.sd:.3f}", f"gain over {reference}"),
             (f"{node.mean:.3f}", "mean score"),
             (graph.percent(node.p_best), "P(best)"),
         ]

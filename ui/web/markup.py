@@ -28,21 +28,37 @@ def clipped(text: str, length: int) -> str:
     return text[: length - 1].rsplit(" ", 1)[0].rstrip(" ,.;:") + "…"
 
 
+CONTEXT_WORDS = 16
+"""Shown of an unchanged stretch on each side of a change; what is between is counted."""
+
+
 def diff_html(parts: Sequence[DiffPart]) -> str:
-    """A word diff: what went is struck through in red, what came is underlined in green."""
-    return f'<div class="ph-diff">{"".join(_diff_part(part) for part in parts)}</div>'
+    """A word diff: what went is struck through in red, what came is underlined in green; long unchanged stretches are cut short."""
+    last = len(parts) - 1
+    pieces = [_diff_part(part, opening=place == 0, closing=place == last) for place, part in enumerate(parts)]
+    return f'<div class="ph-diff">{"".join(pieces)}</div>'
 
 
-def _diff_part(part: DiffPart) -> str:
-    text = escaped(part.text)
+def _diff_part(part: DiffPart, *, opening: bool, closing: bool) -> str:
     match part.kind:
         case "removed":
             # Line breaks that went would tear the text apart.
-            return f"<del>{' '.join(text.split())}</del> " if text.strip() else ""
+            words = escaped(" ".join(part.text.split()))
+            return f"<del>{words}</del> " if words else ""
         case "added":
-            return _around_breaks("ins", text)
+            return _around_breaks("ins", escaped(part.text))
         case "same":
-            return _breaks(text) + " "
+            return _shortened(part.text.split(" "), 0 if opening else CONTEXT_WORDS, 0 if closing else CONTEXT_WORDS)
+
+
+def _shortened(words: Sequence[str], head: int, tail: int) -> str:
+    """``words`` with only so many at either end; a few more than that are not worth a gap."""
+    hidden = len(words) - head - tail
+    if hidden <= CONTEXT_WORDS:
+        return _breaks(escaped(" ".join(words))) + " "
+    gap = f'<span class="ph-gap">… {sum(bool(word.strip()) for word in words[head : head + hidden])} words …</span>'
+    start, end = escaped(" ".join(words[:head])), escaped(" ".join(words[head + hidden :]))
+    return f"{_breaks(start)} {gap} {_breaks(end)} ".lstrip()
 
 
 def _breaks(text: str) -> str:

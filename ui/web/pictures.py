@@ -111,6 +111,7 @@ class Finding:
     verdict: Literal["failed", "violated", "fixed", "passed", "unjudged"]
     text: str
     evidence: str
+    must_not: bool = False
 
 
 def findings(trial: Trial, before: Trial | None = None) -> list[Finding]:
@@ -129,7 +130,7 @@ def findings(trial: Trial, before: Trial | None = None) -> list[Finding]:
         else:
             was = earlier.get(criterion.id, (None, ""))[0]
             verdict = "fixed" if was is not None and not passed(criterion, was) else "passed"
-        found.append(Finding(verdict, criterion.text, evidence))
+        found.append(Finding(verdict, criterion.text, evidence, criterion.need is Need.MUST_NOT))
     order = ("failed", "violated", "fixed", "unjudged", "passed")
     return sorted(found, key=lambda finding: order.index(finding.verdict))
 
@@ -140,6 +141,8 @@ def _scores(trial: Trial) -> dict[str, tuple[float | None, str]]:
 
 MARKS = {"failed": "✗", "violated": "✗", "fixed": "✓", "passed": "✓", "unjudged": "?"}
 WORDS = {"failed": "", "violated": "violated: ", "fixed": "fixed: ", "passed": "", "unjudged": "not judged: "}
+MUST_NOT_WORDS = {**WORDS, "fixed": "no longer so: ", "passed": "avoided: "}
+"""The statement names what may not be: passing means that it does not hold."""
 
 
 def findings_html(found: Sequence[Finding], *, everything: bool = False) -> str:
@@ -153,10 +156,9 @@ def findings_html(found: Sequence[Finding], *, everything: bool = False) -> str:
 
 
 def _finding_html(finding: Finding) -> str:
-    evidence = f' <span class="ph-soft">{escaped(finding.evidence)}</span>' if finding.evidence else ""
-    return (
-        f'<li class="ph-{finding.verdict}"><b>{MARKS[finding.verdict]}</b> {WORDS[finding.verdict]}{escaped(finding.text)}{evidence}</li>'
-    )
+    word = (MUST_NOT_WORDS if finding.must_not else WORDS)[finding.verdict]
+    evidence = f' <span class="ph-soft">– {escaped(finding.evidence)}</span>' if finding.evidence else ""
+    return f'<li class="ph-{finding.verdict}"><b>{MARKS[finding.verdict]}</b> {word}{escaped(finding.text)}{evidence}</li>'
 
 
 def picture_html(trial: Trial, thumbnail: Thumbnail) -> str:

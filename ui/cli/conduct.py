@@ -1,0 +1,97 @@
+"""From a planned run to its report: what `optimize` and `resume` have in common."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ui.cli.output import command_line, numbered, print_json, say
+
+if TYPE_CHECKING:
+    from data.blobs import ImageFiles
+    from data.store import Store
+    from ui.running import PlannedRun
+    from ui.settings import Settings
+    from ui.views import RunView
+    from ui.wiring import Parts
+
+PLACES = ("home", "ledger", "images_at", "description")
+"""Settings that are not part of a run: it is the same one wherever it lies."""
+
+
+def with_origins(planned: "PlannedRun", origins: Mapping[str, str]) -> "PlannedRun":
+    """The run, remembering where each of its settings came from."""
+    from ui.settings import ORIGINS
+
+    kept = {name: origin for name, origin in sorted(origins.items()) if name not in PLACES}
+    return replace(planned, config={**planned.config, ORIGINS: kept})
+
+
+def conduct(planned: "PlannedRun", parts: "Parts", places: "Settings", *, as_json: bool) -> None:
+    """Carries the run out, or finds it finished on record, and reports on it."""
+    from ui.cli.opening import run_to_end
+    from ui.running import carry_out
+    from ui.views import run_view
+
+    resume = command_line("resume", short_id(planned), settings=places)
+    if is_finished(parts, planned.id):
+        say(f"run {short_id(planned)} is on record, and finished: this is its report")
+    else:
+        from ui.cli.live import Watch, watching
+
+        say(plan_in_words(planned))
+        say(f"run {short_id(planned)}; Ctrl-C stops it without loss, `{resume}` goes on\n")
+        with watching(Watch()) as listen:
+            run_to_end(carry_out(planned, parts, listen), lambda: resume)
+    report(run_view(parts.store, planned.id), parts.store, places, as_json=as_json, images=parts.images)
+
+
+def report(view: "RunView", store: "Store", places: "Settings", *, as_json: bool, images: "ImageFiles") -> None:
+    """The report on a run, whatever its state, with a contact sheet where there is something to compare."""
+    from ui.cli.report import count_failures, print_run, run_to_json
+
+    sheet = _sheet(view, store, places, images)
+    failures = count_failures(store, view.id)
+    if as_json:
+        print_json(run_to_json(view, failures, places, sheet))
+    else:
+        print_run(view, failures, places, sheet)
+
+
+def _sheet(view: "RunView", store: "Store", places: "Settings", images: "ImageFiles") -> str | None:
+    """The contact sheet's path below the home folder, made where it is not there yet."""
+    from data.identity import short
+    from ui.contact_sheet import contact_sheet
+
+    if view.comparison is None:
+        return None
+    relative = f"runs/{short(view.id)}/contact-sheet.png"
+    if not (places.home / relative).exists():
+        contact_sheet(store, images, view.id, places.home / relative)
+    return relative
+
+
+def short_id(planned: "PlannedRun") -> str:
+    from data.identity import short
+
+    return short(planned.id)
+
+
+def is_finished(parts: "Parts", run_id: str) -> bool:
+    from ui.eventlog import CONFIRMED
+
+    return any(event.kind == CONFIRMED for event in parts.store.events(run_id))
+
+
+def plan_in_words(planned: "PlannedRun") -> str:
+    """How the images are shared out, before the first is drawn."""
+    shares, problem = planned.shares, planned.problem
+    arms = len(problem.baselines) + 2
+    shortlist = problem.policy.shortlist
+    confirmation = f"{arms} arms on {numbered(shares.test_prompts, 'test prompt')}"
+    if shares.test_seeds > 1:
+        confirmation += f" with {shares.test_seeds} seeds each"
+    return (
+        f"{planned.limits.images} images: {shares.search} to search, "
+        f"{shortlist * shares.select_prompts} to select ({shortlist} system prompts on {numbered(shares.select_prompts, 'prompt')}), "
+        f"{arms * shares.test_prompts * shares.test_seeds} to confirm ({confirmation})"
+    )

@@ -1,0 +1,304 @@
+"""``phoropter doctor``: what works here, what is missing, and how to get it."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ui.cli.options import GeneratorSpec, Home, Json, JudgeSpec, Ledger, Profile, ProposerSpec, ReasonerSpec, resolved
+
+if TYPE_CHECKING:
+    from ui.settings import Resolved, Settings
+
+PACKAGES = (
+    ("openai", "reasoners and proposers behind OpenAI-shaped endpoints", "pip install openai"),
+    ("streamlit", "the pages: phoropter ui", "pip install streamlit"),
+    ("dspy", "loading what `phoropter export --format dspy` writes", "pip install dspy"),
+    ("psycopg", "a ledger in PostgreSQL", "pip install 'phoropter[postgres]'"),
+    ("keyring", "API keys from the system's keyring", "pip install 'phoropter[keyring]'"),
+    ("torch", "models in this process", "pip install 'phoropter[local]'"),
+    ("diffusers", "image models in this process", "pip install 'phoropter[local]'"),
+    ("vllm", "language models in this process", "pip install 'phoropter[vllm]', in an environment of its own"),
+    ("ray", "a pool of machines", "pip install 'phoropter[ray]'"),
+)
+"""What may be installed, what for, and how to get it."""
+ANSWER_SECONDS = 5.0
+"""How long an endpoint may take to say which models it has."""
+TEST_TEXT = "three red balloons above a blue house"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at. ``ok`` None: missing, and not needed by the chosen profile. ``hint``: how to get it."""
+
+    name: str
+    ok: bool | None
+    detail: str
+    hint: str = ""
+
+
+def doctor(
+    context: typer.Context,
+    profile: Profile = None,
+    home: Home = None,
+    ledger: Ledger = None,
+    reasoner: ReasonerSpec = None,
+    generator: GeneratorSpec = None,
+    judge: JudgeSpec = None,
+    proposer: ProposerSpec = None,
+    json: Json = False,
+) -> None:
+    """Say what works, what is missing and how to get it.
+
+    Ends with exit status 1 where the chosen profile can't run.
+    """
+    from ui.cli.output import print_json
+
+    asked = resolved(context)
+    checks = list(_checks(asked))
+    ready = all(check.ok is not False for check in checks)
+    if json:
+        values = {name: {**entry, "value": _shown(name, entry["value"])} for name, entry in asked.to_json().items()}
+        print_json({"ok": ready, "profile": asked.profile, "checks": [asdict(check) for check in checks], "settings": values})
+    else:
+        _print(asked, checks, ready=ready)
+    if not ready:
+        raise typer.Exit(1)
+
+
+def _shown(name: str, value: Any) -> Any:
+    from ui.cli.output import without_password
+
+    return without_password(value) if name in ("ledger", "images_at") and isinstance(value, str) else value
+
+
+def _print(asked: "Resolved", checks: list[Check], *, ready: bool) -> None:
+    from ui.cli.output import console
+
+    out = console()
+    for check in checks:
+        mark = {True: "✓", False: "✗", None: "–"}[check.ok]
+        style = {True: "green", False: "bold red", None: "dim"}[check.ok]
+        out.print(f"{mark} {check.name:<22} {check.detail}", style=style)
+        if check.hint:
+            out.print(f"  {'':<22} → {check.hint}")
+    out.print(f"\nsettings of profile {asked.profile}, and where each comes from")
+    for name, entry in asked.to_json().items():
+        value = _shown(name, entry["value"])
+        out.print(f"  {name:<24} {'–' if value in (None, '') else value}   ({entry['from']})")
+    out.print(f"\nprofile {asked.profile} {'can run' if ready else 'can not run: see ✗ above'}")
+
+
+def _checks(asked: "Resolved") -> Iterator[Check]:
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        own = version("phoropter")
+    except PackageNotFoundError:
+        own = "not installed, run from its folder"
+    yield Check("phoropter", True, f"{own}, Python {platform.python_version()}")
+    yield from _engines(asked.settings)
+    yield _prompts(asked.settings)
+    yield from _places(asked.settings)
+    yield _picture()
+    yield from _key(asked.settings)
+    yield from _packages()
+    yield from _kinds()
+
+
+def _engines(settings: "Settings") -> Iterator[Check]:
+    """Each engine of the profile is built, which loads its library, and its endpoint asked for its models."""
+    from contextlib import AsyncExitStack
+
+    from data.errors import PhoropterError
+    from ui import wiring
+
+    built = {
+        "reasoner": (settings.reasoner, wiring.build_reasoner),
+        "generator": (settings.generator, wiring.build_generator),
+        "judge": (settings.judge, wiring.build_judge),
+        "proposer": (settings.proposer, wiring.build_proposer),
+    }
+    for stage, (engine, build) in built.items():
+        try:
+            build(engine, AsyncExitStack())
+            yield _endpoint(stage, engine.engine)
+        except PhoropterError as error:
+            yield Check(stage, False, str(error), error.hint)
+        except ImportError as error:
+            yield Check(stage, False, f"{engine.engine}: {error}", _how_to_get(error.name or ""))
+
+
+def _how_to_get(module: str) -> str:
+    return next((how for name, _, how in PACKAGES if name == module.split(".")[0]), "install what is missing")
+
+
+def _endpoint(stage: str, text: str) -> Check:
+    """Whether an OpenAI-shaped endpoint answers, knows the key, and has the model. Costs nothing."""
+    import json
+    import urllib.error
+    import urllib.request
+
+    from ui.settings import secret
+    from ui.spec import parse_spec
+
+    spec = parse_spec(text)
+    if spec.kind != "openai":
+        return Check(stage, True, spec.text)
+    endpoint = spec.endpoint or "https://api.openai.com/v1"
+    key = secret("OPENAI_API_KEY")
+    request = urllib.request.Request(f"{endpoint.rstrip('/')}/models", headers={"Authorization": f"Bearer {key}"} if key else {})
+    try:
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
+            models = [entry["id"] for entry in json.load(answer)["data"]]
+    except urllib.error.HTTPError as error:
+        with error:
+            if error.code in (401, 403):
+                return Check(stage, False, f"{spec.text}: {endpoint} refuses the key ({error.code})", "set OPENAI_API_KEY")
+        return Check(stage, True, f"{spec.text}: {endpoint} answers, but does not list its models ({error.code})")
+    except (OSError, TimeoutError) as error:
+        reason = getattr(error, "reason", error)
+        return Check(stage, False, f"{spec.text}: no connection to {endpoint} ({reason})", "is the server up, and the address right?")
+    except (ValueError, KeyError, TypeError):
+        return Check(stage, True, f"{spec.text}: {endpoint} answers, but its list of models can't be read")
+    if spec.model in models:
+        return Check(stage, True, f"{spec.text}: the endpoint answers and has the model")
+    return Check(stage, False, f"{spec.text}: the endpoint has no model {spec.model!r}", _nearest_models(spec.model, models))
+
+
+def _nearest_models(wanted: str, models: list[str]) -> str:
+    from ui.spec import nearest
+
+    return f"it has: {', '.join(nearest(wanted, models)[:8])}" if models else "it has no models at all"
+
+
+def _prompts(settings: "Settings") -> Check:
+    from data.errors import PhoropterError
+    from ui.wiring import load_prompt_set
+
+    try:
+        prompts = load_prompt_set(settings.run.prompts)
+    except PhoropterError as error:
+        return Check("prompts", False, f"{settings.run.prompts}: {error}", error.hint)
+    return Check("prompts", True, f"{settings.run.prompts}: {len(prompts)} prompts")
+
+
+def _places(settings: "Settings") -> Iterator[Check]:
+    """The ledger is opened where there is one; where there is none, it is only asked whether one could be made."""
+    from urllib.parse import urlsplit
+
+    from data.errors import PhoropterError
+    from data.store import open_store
+    from ui.cli.opening import ledger_missing
+    from ui.cli.output import without_password
+
+    where = without_password(settings.ledger_url)
+    if path := ledger_missing(settings):
+        yield _writable("ledger", path, "none yet, will be made at")
+    else:
+        try:
+            with open_store(settings.ledger_url) as store:
+                yield Check("ledger", True, f"{where}: opens, {len(store.runs())} runs")
+        except PhoropterError as error:
+            yield Check("ledger", False, str(error), error.hint)
+    if len(urlsplit(settings.image_location).scheme) > 1:
+        yield Check("images", True, f"{without_password(settings.image_location)}, not tried")
+    else:
+        yield _writable("images", settings.image_location, "writable:")
+
+
+def _writable(name: str, path: str, detail: str) -> Check:
+    import os
+    from pathlib import Path
+
+    folder = Path(path).absolute()
+    while not folder.exists():
+        folder = folder.parent
+    if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+        return Check(name, True, f"{detail} {path}")
+    return Check(
+        name, False, f"{path} can't be written: {folder} is {'closed' if folder.is_dir() else 'no folder'}", "choose another --home"
+    )
+
+
+def _picture() -> Check:
+    """A picture all the way through the embedded world, in memory."""
+    import asyncio
+
+    try:
+        score, seconds = asyncio.run(_test_trial())
+    except Exception as error:  # Whatever is broken in an installation, doctor says so and goes on.
+        return Check("test picture", False, f"{type(error).__name__}: {error}", "reinstall Phoropter and what it depends on")
+    return Check(
+        "test picture", True, f"{TEST_TEXT!r} rewritten, drawn and judged ({score:.2f}) in {seconds:.1f} s by the embedded engines"
+    )
+
+
+async def _test_trial() -> tuple[float, float]:
+    import time
+
+    from data.records import Prompt
+    from generator import ImageRequest
+    from generator.engines.embedded import EmbeddedGenerator
+    from optimizer.judges import JudgeRequest
+    from optimizer.judges.scene import SceneJudge
+    from reasoner import RewriteRequest
+    from reasoner.engines.embedded import EmbeddedReasoner
+    from reasoner.library import shipped
+    from reasoner.rewrite import Rewriter
+    from ui.cli.free_text import checklist_of
+
+    started = time.monotonic()
+    prompt = Prompt(TEST_TEXT, checklist_of(TEST_TEXT))
+    (rewrite,) = await Rewriter(EmbeddedReasoner())([RewriteRequest(shipped("general"), prompt, 0)])
+    if isinstance(rewrite, Exception):
+        raise rewrite
+    (image,) = await EmbeddedGenerator()([ImageRequest(rewrite.text, 1)])
+    if isinstance(image, Exception):
+        raise image
+    (judgment,) = await SceneJudge()([JudgeRequest(prompt, image)])
+    if isinstance(judgment, Exception):
+        raise judgment
+    return judgment.value, time.monotonic() - started
+
+
+def _key(settings: "Settings") -> Iterator[Check]:
+    """Whether the key is set; never what it is."""
+    from ui.settings import secret
+
+    # A spec that can't be parsed was reported with its engine.
+    needed = any(engine.engine.startswith("openai:") and "@" not in engine.engine for engine in (settings.reasoner, settings.proposer))
+    if secret("OPENAI_API_KEY"):
+        yield Check("OPENAI_API_KEY", True, "set")
+    else:
+        detail = "not set" if needed else "not set, and not needed by this profile"
+        yield Check("OPENAI_API_KEY", False if needed else None, detail, "export OPENAI_API_KEY=…" if needed else "")
+
+
+def _packages() -> Iterator[Check]:
+    import importlib.util
+    from importlib.metadata import PackageNotFoundError, version
+
+    for name, purpose, how in PACKAGES:
+        if importlib.util.find_spec(name) is None:
+            yield Check(name, None, f"not installed; for {purpose}", how)
+            continue
+        try:
+            number = version(name)
+        except PackageNotFoundError:
+            number = "installed"
+        yield Check(name, True, f"{number}; for {purpose}")
+
+
+def _kinds() -> Iterator[Check]:
+    from ui import wiring
+
+    for stage, kinds in (
+        ("reasoner", wiring.REASONERS),
+        ("generator", wiring.GENERATORS),
+        ("judge", wiring.JUDGES),
+        ("proposer", wiring.PROPOSERS),
+    ):
+        yield Check(f"kinds of {stage}", True, ", ".join([*kinds, "package.module:factory"]))

@@ -1,0 +1,161 @@
+"""``phoropter imagine``: one text all the way: rewritten, drawn, judged, and put on record."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ui.cli.options import GeneratorSpec, Home, Json, JudgeSpec, Ledger, Profile, ReasonerSpec, SystemPromptName, resolved
+from ui.cli.rewrite import Text
+
+if TYPE_CHECKING:
+    from data.blobs import ImageFiles
+    from data.records import Prompt, Trial, TrialRequest
+    from ui.settings import Settings
+    from ui.wiring import Parts
+
+
+def imagine(
+    context: typer.Context,
+    text: Text,
+    system_prompt: SystemPromptName = "general",
+    seed: Annotated[int, typer.Option(help="Another number, another picture.", min=0, metavar="N")] = 1,
+    out: Annotated[Path | None, typer.Option(help="Also write the picture to this file, a PNG.", metavar="FILE")] = None,
+    profile: Profile = None,
+    home: Home = None,
+    ledger: Ledger = None,
+    reasoner: ReasonerSpec = None,
+    generator: GeneratorSpec = None,
+    judge: JudgeSpec = None,
+    json: Json = False,
+) -> None:
+    """Rewrite, draw and judge one text."""
+    from data.records import TrialRequest
+    from ui.cli.opening import parts, run_to_end
+    from ui.cli.opening import system_prompt as find_system_prompt
+    from ui.cli.output import print_json
+    from ui.cli.rewrite import refuse_empty
+
+    refuse_empty(text)
+    settings = resolved(context).settings
+    prompt = _prompt(text, settings)
+    instructions = find_system_prompt(system_prompt, settings)
+    with parts(settings) as made:
+        request = TrialRequest(instructions, prompt, sample=0, seed=seed)
+        run_id = _run_id(request, made)
+        trial = run_to_end(_carried_out(request, run_id, made), lambda: "phoropter imagine …")
+        if out is not None and trial.image is not None:
+            _copy(made.images.read(trial.image.sha256), out)
+        if json:
+            print_json({"run": run_id, "kind": "imagine", **trial_to_json(trial)})
+        else:
+            print_trial(trial, run_id, made.images, out)
+    if trial.image is None:
+        raise typer.Exit(1)
+
+
+def _prompt(text: str, settings: "Settings") -> "Prompt":
+    """The text as a prompt; where pixels judge, with the checklist that it can be read as."""
+    from data.records import Prompt
+    from ui.cli.free_text import checklist_of
+
+    return Prompt(text, checklist_of(text) if settings.judge.engine == "scene" else ())
+
+
+def _run_id(request: "TrialRequest", parts: "Parts") -> str:
+    from data.identity import content_id
+
+    pipeline = parts.pipeline
+    identities = [pipeline.reasoner.identity, pipeline.generator.identity, pipeline.judge.identity]
+    return content_id("run", ["imagine", identities, request.system_prompt.id, request.prompt.id, request.sample, request.seed])
+
+
+async def _carried_out(request: "TrialRequest", run_id: str, parts: "Parts") -> "Trial":
+    from datetime import UTC, datetime
+
+    from data.runs import RunRecord
+    from optimizer.evaluate import Evaluator
+
+    config = {"text": request.prompt.text, "system_prompt": request.system_prompt.id, "seed": request.seed}
+    async with parts.closing, Evaluator(parts.pipeline) as evaluator:
+        trial = await evaluator.run(request)
+    parts.store.add_run(RunRecord(run_id, "imagine", config, datetime.now(UTC).isoformat(timespec="seconds")))
+    parts.store.add_trials(run_id, [trial])
+    return trial
+
+
+def _copy(png: bytes, out: Path) -> None:
+    from data.errors import UsageError
+
+    try:
+        out.write_bytes(png)
+    except OSError as error:
+        raise UsageError(f"{out} can't be written: {error.strerror}", hint="choose another --out; the picture is in the ledger") from None
+
+
+def trial_to_json(trial: "Trial") -> dict[str, Any]:
+    """A trial as JSON: what each stage made, or the failure that ended it."""
+    from ui.eventlog import failure_to_json
+
+    rewrite, image, request = trial.rewrite, trial.image, trial.request
+    return {
+        "trial": trial.id,
+        "prompt": request.prompt.text,
+        "system_prompt": {"id": request.system_prompt.id, "name": request.system_prompt.name},
+        "seed": request.seed,
+        "rewrite": None if rewrite is None else {"text": rewrite.text, "reasoning": rewrite.reasoning, "drift": list(rewrite.drift)},
+        "image": None if image is None else {"sha256": image.sha256, "width": image.width, "height": image.height},
+        "score": trial.score,
+        "criteria": criteria_to_json(trial),
+        "failure": None if trial.failure is None else failure_to_json(trial.failure),
+    }
+
+
+def criteria_to_json(trial: "Trial") -> list[dict[str, Any]]:
+    """Each criterion with its score, whether it holds (None: the judge abstained), and the evidence."""
+    from optimizer.judges.aggregate import passed
+
+    scores = {score.id: score for score in trial.judgment.scores} if trial.judgment is not None else {}
+    rows: list[dict[str, Any]] = []
+    for criterion in trial.request.prompt.checklist:
+        score = scores.get(criterion.id)
+        value = None if score is None else score.score
+        rows.append(
+            {
+                "id": criterion.id,
+                "text": criterion.text,
+                "need": criterion.need.value,
+                "score": value,
+                "passed": None if value is None else passed(criterion, value),
+                "evidence": "" if score is None else score.evidence,
+            }
+        )
+    return rows
+
+
+def print_trial(trial: "Trial", run_id: str, images: "ImageFiles", out: Path | None = None) -> None:
+    """A trial for people: the rewrite, where the picture is, and what holds of the checklist."""
+    from data.identity import short
+    from ui.cli.output import console, figure
+
+    screen = console()
+    if trial.rewrite is not None:
+        screen.print(f"rewrite   {trial.rewrite.text}")
+        for note in trial.rewrite.drift:
+            screen.print(f"drift     {note}")
+    if trial.image is not None:
+        print(f"picture   {out or images.path(trial.image.sha256)}", flush=True)
+    if trial.judgment is not None:
+        screen.print(f"score     {figure(trial.score)}")
+        for row in criteria_to_json(trial):
+            mark = "–" if row["passed"] is None else "✓" if row["passed"] else "✗"
+            forbidden = "must not be: " if row["need"] == "must_not" else ""
+            evidence = f"   {row['evidence']}" if row["evidence"] else ""
+            screen.print(f"  {mark} {forbidden}{row['text']}{evidence}")
+    elif not trial.request.prompt.checklist and trial.image is not None:
+        screen.print("score     not judged: no checklist, since the text does not speak of things that pixels can tell")
+    elif trial.failure is not None:
+        screen.print(f"failed    {trial.failure.stage.value}, {trial.failure.kind.value}: {trial.failure.message}")
+        if trial.failure.hint:
+            screen.print(f"hint      {trial.failure.hint}")
+    screen.print(f"run       {short(run_id)}")

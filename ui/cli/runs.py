@@ -1,0 +1,85 @@
+"""``phoropter runs``: what is on record."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ui.cli.options import Home, Json, Ledger, Profile, resolved
+
+if TYPE_CHECKING:
+    from data.store import Store
+    from ui.views import RunView
+
+
+def runs(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(help="At most so many, newest first.", min=1, metavar="N")] = 20,
+    profile: Profile = None,
+    home: Home = None,
+    ledger: Ledger = None,
+    json: Json = False,
+) -> None:
+    """List the runs on record, newest first."""
+    from ui.cli.opening import ledger as open_ledger
+    from ui.cli.output import print_json
+    from ui.views import run_view
+
+    settings = resolved(context).settings
+    with open_ledger(settings) as store:
+        records = store.runs()
+        views = [run_view(store, record.id) for record in records[:limit]]
+        rows = [_row(view, store) for view in views]
+    if json:
+        print_json({"runs": rows, "more": max(0, len(records) - limit)})
+    else:
+        _print(rows, len(records) - len(rows))
+
+
+def _row(view: "RunView", store: "Store") -> dict[str, Any]:
+    run = view.config.get("run", {})
+    return {
+        "id": view.id,
+        "kind": view.kind,
+        "state": view.state if view.kind == "optimize" else "finished",
+        "created_at": view.created_at,
+        "prompts": run.get("prompts") if view.kind == "optimize" else view.config.get("text"),
+        "seed": run.get("seed"),
+        "images": store.trial_count(view.id),
+        "images_planned": run.get("images") if view.kind == "optimize" else 1,
+        "system_prompts": len(view.nodes),
+        "winner": view.winner,
+        "claims": list(view.comparison["claims"]) if view.comparison else [],
+        "last_outcome": view.last_outcome,
+    }
+
+
+def _print(rows: list[dict[str, Any]], older: int) -> None:
+    from rich.table import Table
+
+    from data.identity import short
+    from ui.cli.output import console, one_line, say
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("run", "kind", "state", "begun (UTC)", "prompts", "seed", "images", "winner", "what is claimed, or how it ended"):
+        table.add_column(name, no_wrap=True)
+    for row in rows:
+        outcome = f"beats {', '.join(row['claims'])}" if row["claims"] else ""
+        if not outcome and row["state"] != "finished":
+            outcome = one_line(row["last_outcome"], 70)
+        table.add_row(
+            short(row["id"]),
+            row["kind"],
+            row["state"],
+            row["created_at"][:16].replace("T", " "),
+            one_line(row["prompts"] or "", 30),
+            "" if row["seed"] is None else str(row["seed"]),
+            f"{row['images']}/{row['images_planned']}",
+            short(row["winner"]) if row["winner"] else "",
+            outcome or ("nothing" if row["kind"] == "optimize" and row["state"] == "finished" else ""),
+        )
+    if rows:
+        console().print(table)
+    else:
+        say("there are no runs yet; `phoropter optimize` makes one")
+    if older > 0:
+        say(f"and {older} older: --limit {older + len(rows)} shows them")
