@@ -39,9 +39,10 @@ AMBIGUOUS: Mapping[str, tuple[str, str]] = {"bat": ("bat", "club")}
 
 SENSE_CUES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "bat": {
-        "bat": ("animal", "wings", "winged", "flying", "flies", "fly", "flap", "flapping", "cave", "nocturnal", "vampire", "creature", "mammal", "moon",
-                "night", "halloween", "hanging", "fluttering", "flutters", "furry"),
-        "club": ("baseball", "ball", "wooden", "sport", "sports", "player", "swing", "swinging", "glove", "pitcher", "stadium", "hit", "team", "game"),
+        "bat": ("animal", "wings", "winged", "flying", "flies", "fly", "flap", "flapping", "cave", "nocturnal", "vampire", "creature",
+                "mammal", "moon", "night", "halloween", "hanging", "fluttering", "flutters", "furry"),
+        "club": ("baseball", "ball", "wooden", "sport", "sports", "player", "swing", "swinging", "glove", "pitcher", "stadium", "hit",
+                 "team", "game"),
     },
 }  # fmt: skip
 """Words nearby that tell a reader which of an ambiguous noun's kinds is meant."""
@@ -71,14 +72,16 @@ COLOR_WORDS: Mapping[str, str] = {
 """Colour words."""
 
 NUMBER_WORDS: Mapping[str, int] = {
-    "a": 1, "an": 1, "one": 1, "another": 1, "single": 1, "lone": 1, "solitary": 1, "two": 2, "pair": 2, "a pair of": 2, "three": 3, "four": 4,
+    "a": 1, "an": 1, "one": 1, "another": 1, "single": 1, "lone": 1, "solitary": 1, "two": 2, "pair": 2, "a pair of": 2, "three": 3,
+    "four": 4,
     "five": 5, "six": 6, "half a dozen": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "dozen": 12, "a dozen": 12,
     "1": 1, "2": 2, "3": 3, "4": 4, "5": 5, "6": 6, "7": 7, "8": 8, "9": 9, "10": 10,
 }  # fmt: skip
 """Numbers that fix a count."""
 
 VAGUE_NUMBERS: Mapping[str, tuple[int, int]] = {
-    "some": (2, 6), "a few": (2, 5), "few": (2, 5), "several": (3, 6), "many": (4, 6), "lots of": (4, 6), "a couple of": (2, 2), "couple": (2, 2),
+    "some": (2, 6), "a few": (2, 5), "few": (2, 5), "several": (3, 6), "many": (4, 6), "lots of": (4, 6), "a couple of": (2, 2),
+    "couple": (2, 2),
     "a bunch of": (3, 6), "a handful of": (3, 6), "a number of": (3, 6), "numerous": (4, 6), "dozens of": (4, 6), "multiple": (2, 6),
     "couple of": (2, 2), "plenty of": (4, 6), "a group of": (3, 6), "countless": (4, 6),
 }  # fmt: skip
@@ -120,7 +123,8 @@ THEMES: Mapping[str, tuple[str, ...]] = {
     "forest": ("tree", "mushroom", "bird"), "orchard": ("tree", "apple"), "picnic": ("apple", "cake", "cup"),
     "breakfast": ("cup", "apple"), "tea time": ("cup", "cake"), "coffee break": ("cup", "cake"),
     "rain": ("umbrella",), "rainy day": ("umbrella",), "windy day": ("kite", "tree"), "sailing": ("boat", "bird"), "regatta": ("boat",),
-    "fishing": ("fish", "boat"), "aquarium": ("fish",), "underwater": ("fish",), "space": ("rocket", "star"), "space travel": ("rocket", "star"),
+    "fishing": ("fish", "boat"), "aquarium": ("fish",), "underwater": ("fish",), "space": ("rocket", "star"),
+    "space travel": ("rocket", "star"),
     "road trip": ("car", "tree"), "traffic": ("car",), "village": ("house", "tree"), "neighbourhood": ("house", "tree", "car"),
     "moving in": ("house", "key"), "new home": ("house", "key"), "baseball": ("club",), "pets": ("cat", "bird", "fish"),
     "harbour life": ("boat", "bird", "fish"),
@@ -128,7 +132,8 @@ THEMES: Mapping[str, tuple[str, ...]] = {
 """Themes, and the things that a picture of one may be told by: any one of them will do."""
 
 VERTICAL_WORDS: Mapping[str, int] = {
-    "top": -1, "upper": -1, "uppermost": -1, "bottom": 1, "lower": 1, "lowest": 1, "foreground": 1, "middle": 0, "center": 0, "centre": 0, "central": 0,
+    "top": -1, "upper": -1, "uppermost": -1, "bottom": 1, "lower": 1, "lowest": 1, "foreground": 1, "middle": 0, "center": 0, "centre": 0,
+    "central": 0,
 }  # fmt: skip
 """Words for a height in the picture: -1 top, 0 middle, 1 bottom."""
 

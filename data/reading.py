@@ -1,8 +1,8 @@
 """English → which things, colours, counts, places, relations, words and backgrounds it speaks of: a small grammar over data/lexicon.py.
 
-Both the embedded reasoner (the user's text) and the embedded generator (the rewrite) read with it. It is no parser of English: it walks over
-the words once, gathers what stands before a noun (number, size, colour), and hangs places and relations on the nouns around them. Words it
-does not know are passed over. It never raises, and takes time linear in the text's length.
+Both the embedded reasoner (the user's text) and the embedded generator (the rewrite) read with it. It is no parser of English: it walks
+over the words once (data/grammar/), gathers what stands before a noun (number, size, colour), and hangs places and relations on the nouns
+around them. Words it does not know are passed over. It never raises, and takes time linear in the text's length.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class Sense(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A stated place in the picture. ``vertical`` -1 top, 0 middle, 1 bottom; ``horizontal`` -1 left, 0 centre, 1 right; None where unsaid."""
+    """A stated place in the picture. ``vertical`` -1 top, 0 middle, 1 bottom; ``horizontal`` -1 left, 0 centre, 1 right; None: unsaid."""
 
     vertical: int | None = None
     horizontal: int | None = None
@@ -35,8 +35,8 @@ class Place:
 class Mention:
     """Things that a text speaks of: one noun phrase, and what later phrases add to it.
 
-    ``least``/``most`` is the stated count, both None where none is stated (``plural`` tells "balloons" from "balloon"); ``unquantified`` is a
-    noun with no article either. ``colors`` are in the world's names. ``position`` counts words from the text's start.
+    ``least``/``most`` is the stated count, both None where none is stated (``plural`` tells "balloons" from "balloon"); ``unquantified`` is
+    a noun with no article either. ``colors`` are in the world's names. ``position`` counts words from the text's start.
     """
 
     noun: str
@@ -131,7 +131,7 @@ class Reading:
 
 def read(text: str) -> Reading:
     """Reads ``text``; anything may be given."""
-    from data.grammar.reader import Reader
+    from data.grammar.reader import Reader  # which builds on the types above
 
     return Reader(text).reading()
 

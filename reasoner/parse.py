@@ -26,8 +26,8 @@ _REFUSAL = re.compile(
 _QUOTES = {'"': '"', "'": "'", "“": "”", "«": "»", "「": "」"}
 _QUOTED = re.compile(r"\"([^\"\n]+)\"|“([^”\n]+)”|«([^»\n]+)»|「([^」\n]+)」|(?<!\w)'([^'\n]+)'(?!\w)")
 _NUMBER_WORDS = {
-    name: value
-    for value, name in enumerate(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"])
+    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11,
+    "twelve": 12,
 }  # fmt: skip
 _NEGATED = re.compile(r"\b(?:no|without|not any|never any)\s+(?:(?:a|an|any|the)\s+)?([a-z]{3,})", re.IGNORECASE)
 

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -24,13 +24,13 @@ class ChatServer(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: ChatServer
     protocol_version = "HTTP/1.1"
 
     def log_message(self, format: str, *args: object) -> None:
         pass
 
     def do_POST(self) -> None:
+        assert isinstance(self.server, ChatServer)
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.server.bodies.append(body)
         seen = sum(other["model"] == body["model"] for other in self.server.bodies)
@@ -89,7 +89,7 @@ def answer(text: str, *, finish: str = "stop", **extra: str) -> dict[str, Any]:
 
 
 @contextmanager
-def chat_server() -> Iterator[ChatServer]:
+def chat_server() -> Generator[ChatServer]:
     """A running server, stopped at the end."""
     server = ChatServer()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

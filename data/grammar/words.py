@@ -2,7 +2,8 @@
 
 NEGATORS = frozenset(("no", "without", "not", "never", "neither", "nor", "zero", "lacking", "excluding", "except", "minus"))
 NEGATED_PHRASES = frozenset((
-    ("free", "of"), ("devoid", "of"), ("instead", "of"), ("rather", "than"), ("leave", "out"), ("leaving", "out"), ("skip", "the"), ("omit", "the"),
+    ("free", "of"), ("devoid", "of"), ("instead", "of"), ("rather", "than"), ("leave", "out"), ("leaving", "out"), ("skip", "the"),
+    ("omit", "the"),
     ("exclude", "the"), ("drop", "the"), ("get", "rid"),
 ))  # fmt: skip
 NOT_NEGATING = frozenset(("only", "just", "else", "more", "other", "others", "merely", "later", "longer"))
@@ -19,8 +20,10 @@ FILLERS = frozenset(
 )
 """Words that may stand in a clause of attributes alone: "pink ones", "four to be exact"."""
 RESET = frozenset((
-    "is", "are", "in", "on", "at", "with", "to", "for", "from", "by", "into", "near", "next", "beside", "behind", "between", "around", "through",
-    "of", "as", "while", "against", "under", "that", "which", "who", "has", "have", "stands", "sits", "floats", "float", "stand", "sit", "reading",
+    "is", "are", "in", "on", "at", "with", "to", "for", "from", "by", "into", "near", "next", "beside", "behind", "between", "around",
+    "through",
+    "of", "as", "while", "against", "under", "that", "which", "who", "has", "have", "stands", "sits", "floats", "float", "stand", "sit",
+    "reading",
 ))  # fmt: skip
 ASKING = frozenset(
     ("says", "say", "saying", "reads", "read", "reading", "spells", "spelling", "lettering", "labelled", "labeled", "inscribed")
@@ -30,7 +33,8 @@ TEXT_WORDS = frozenset(
     ("text", "words", "writing", "letters", "lettering", "captions", "caption", "watermark", "watermarks", "typography", "logos")
 )
 TEXT_ENDS = frozenset((
-    "above", "over", "below", "under", "on", "in", "at", "and", "with", "beside", "next", "near", "hangs", "stands", "is", "are", "to", "across",
+    "above", "over", "below", "under", "on", "in", "at", "and", "with", "beside", "next", "near", "hangs", "stands", "is", "are", "to",
+    "across",
     "appears", "written", "painted", "for", "by", "from", "beneath", "the", "of", "that",
 ))  # fmt: skip
 PLACE_LEADS = frozenset(("the", "at", "on", "in", "to", "far", "very", "across", "along", "near", "and", "towards", "toward", "its"))

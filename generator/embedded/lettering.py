@@ -12,8 +12,9 @@ FONT_SIZES = (54, 22)
 """The largest and the smallest letters, as font sizes in pixels; a capital is 0.7 of it high."""
 _REFERENCE = 200
 _LINE_HEIGHT = 0.98
-_TRACKING = 0.12
+_TRACKING = 0.13
 """Space between letters, as a share of the font size: enough that no two of them touch."""
+_SPACE = 0.44
 _ONE_LINE = 11
 """Words up to this many characters stay on one line."""
 
@@ -28,28 +29,37 @@ class Lettering:
     height: int
 
 
+@dataclass(frozen=True, slots=True)
+class Glyph:
+    """A letter as shares of the font size: how far right of the pen its ink begins, and the room it takes along the line, tracking included."""
+
+    bearing: float
+    advance: float
+
+
 @cache
-def _advance(sign: str) -> float:
-    """How much room a letter takes along the line, as a share of the font size."""
+def glyph(sign: str) -> Glyph:
+    """The measures of a letter or a space; by its ink, since the typeface sets all digits equally wide and a 1 would stand lost."""
     if sign == " ":
-        return 0.42
-    font = ImageFont.load_default(_REFERENCE)
-    left, _, right, _ = font.getbbox(sign)
-    return (right - left) / _REFERENCE + _TRACKING
-
-
-def advances(line: str, font_size: int) -> list[float]:
-    """The room in pixels for each letter of ``line``, its share of the space between letters included."""
-    return [_advance(sign) * font_size for sign in line]
+        return Glyph(0.0, _SPACE)
+    mask, (left, _) = ImageFont.load_default(_REFERENCE).getmask2(sign, mode="L")
+    inked = mask.getbbox()
+    assert inked is not None, "letters and digits leave ink"
+    return Glyph((left + inked[0]) / _REFERENCE, (inked[2] - inked[0]) / _REFERENCE + _TRACKING)
 
 
 def letter(text: str, widest: int) -> Lettering:
     """The largest lettering of ``text`` (not empty) on a sign at most ``widest`` pixels wide."""
     lines = _broken(text)
-    length = max(sum(_advance(sign) for sign in line) for line in lines)
+    longest = max(length(line) for line in lines)
     most, least = FONT_SIZES
-    size = max(least, min(most if len(lines) == 1 else most - 10, int((widest - 20) / (length + 0.55))))
-    return Lettering(lines, size, int(size * (length + 0.55)) + 20, int(size * (_LINE_HEIGHT * len(lines) + 0.3)) + 14)
+    size = max(least, min(most if len(lines) == 1 else most - 10, int((widest - 20) / (longest + 0.62))))
+    return Lettering(lines, size, int(size * (longest + 0.62)) + 20, int(size * (_LINE_HEIGHT * len(lines) + 0.3)) + 14)
+
+
+def length(line: str) -> float:
+    """How long a line is, as a share of the font size."""
+    return sum(glyph(sign).advance for sign in line) - _TRACKING
 
 
 def line_height(lettering: Lettering) -> float:

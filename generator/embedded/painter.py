@@ -15,7 +15,7 @@ from data.silhouettes import bounds
 from generator.embedded.backgrounds import paint_background, tone
 from generator.embedded.figures import blend, draw, lay
 from generator.embedded.layout import SIDE, Placed, Sign, arrange
-from generator.embedded.lettering import advances, line_height
+from generator.embedded.lettering import glyph, length, line_height
 from generator.embedded.picture import Picture
 
 Image = NDArray[np.uint8]
@@ -148,13 +148,13 @@ def _write(image: Image, sign: Sign, start: float) -> None:
     cap_top, cap_bottom = font.getbbox("H")[1], font.getbbox("H")[3]
     spacing = line_height(lettering)
     block = spacing * (len(lettering.lines) - 1) + (cap_bottom - cap_top)
+    bold = 1 if lettering.font_size >= 30 else 0
     for number, line in enumerate(lettering.lines):
-        steps = advances(line, lettering.font_size)
-        x = (part.shape[1] - sum(steps)) / 2 + (steps[0] * 0.06)
+        x = (part.shape[1] - length(line) * lettering.font_size) / 2
         y = (part.shape[0] - block) / 2 + number * spacing - cap_top
-        for index, (sign_, step) in enumerate(zip(line, steps, strict=True)):
+        for index, sign_ in enumerate(line):
             if sign_ != " ":
                 rise = 0.022 * lettering.font_size * np.sin(2.1 * index + 9 * start + number)
-                pen.text((x - font.getbbox(sign_)[0], y + rise), sign_, fill=255, font=font, stroke_width=1 if lettering.font_size >= 30 else 0)
-            x += step
+                pen.text((x - glyph(sign_).bearing * lettering.font_size, y + rise), sign_, fill=255, font=font, stroke_width=bold)
+            x += glyph(sign_).advance * lettering.font_size
     part[:] = blend(part, INK, np.asarray(plate, np.uint8))

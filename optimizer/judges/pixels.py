@@ -220,7 +220,7 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _LETTER_GRID = 24
 _LETTER_SIZES = ((24, 0), (40, 1), (54, 1))
 """Font sizes, and how much bolder than the typeface: as signs are written."""
-_DARK = 120
+_DARK = 130
 """Letters are darker than this, 0 to 255."""
 _SPACE = 0.4
 """A gap between letters wider than this share of a capital's height is a space."""
@@ -229,12 +229,14 @@ _LETTER_STRETCH_COST = 0.35
 
 def _read(image: Image, box: Box) -> str:
     """The words on a sign, its lines joined by spaces."""
-    part = cv2.cvtColor(image[box.top : box.top + box.height, box.left : box.left + box.width], cv2.COLOR_RGB2GRAY)
-    _, _, stats, _ = cv2.connectedComponentsWithStats((part < _DARK).astype(np.uint8), connectivity=8, ltype=cv2.CV_16U)
+    small = cv2.cvtColor(image[box.top : box.top + box.height, box.left : box.left + box.width], cv2.COLOR_RGB2GRAY)
+    # Twice as large, since in small lettering a gap or a stroke can be half a pixel wide.
+    part = cv2.resize(small, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+    _, _, stats, _ = cv2.connectedComponentsWithStats((part < _DARK).astype(np.uint8), connectivity=4, ltype=cv2.CV_16U)
     letters: list[Box] = []
     for left, top, width, height, area in stats[1:].tolist():
         # The border is as wide as the sign; specks are no letters.
-        if width < 0.8 * box.width and area >= 8 and height >= 6:
+        if width < 1.6 * box.width and area >= 32 and height >= 12:
             letters.append(Box(left, top, width, height))
     lines = [_line(part, line) for line in _lines(letters)]
     return " ".join(" ".join(lines).split())

@@ -57,7 +57,8 @@ def _sections(parent: ParentHistory, number: int, count: int) -> list[str]:
     title = "The instructions" if count == 1 else f"Instructions {number}"
     sections = [f"## {title}\n{parent.system_prompt.text}"]
     failures = [
-        f"- Request: {failure.prompt_text}\n  Description: {_shortened(failure.rewrite)}\n  Wanted: {failure.criterion}\n  Seen: {failure.evidence}"
+        f"- Request: {failure.prompt_text}\n  Description: {_shortened(failure.rewrite)}\n"
+        f"  Wanted: {failure.criterion}\n  Seen: {failure.evidence}"
         for failure in parent.failures
     ]
     if failures:

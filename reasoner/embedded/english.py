@@ -19,7 +19,8 @@ VERBS: Mapping[str, str] = {
 _PLURAL_VERBS: Mapping[str, str] = {"is parked": "are parked", "stands open": "stand open", "flies": "fly"}
 
 SETTINGS: Mapping[str, tuple[str, str]] = {
-    "meadow": ("an open meadow", "in an open meadow"), "beach": ("a wide sandy beach", "on a wide beach"), "night": ("a calm night", "at night"),
+    "meadow": ("an open meadow", "in an open meadow"), "beach": ("a wide sandy beach", "on a wide beach"),
+    "night": ("a calm night", "at night"),
     "snow": ("fresh snow", "in fresh snow"), "desert": ("a wide desert", "in a wide desert"), "sea": ("the open sea", "at sea"),
     "city": ("a quiet city", "in a quiet city"), "mountains": ("a range of mountains", "before a range of mountains"),
     "room": ("a plain room", "in a plain room"), "sunset": ("a calm sunset", "at sunset"),
@@ -27,11 +28,14 @@ SETTINGS: Mapping[str, tuple[str, str]] = {
 """For each background its noun phrase, and how a scene plays in it."""
 
 _OWN_WORDS: Mapping[str, tuple[str, str]] = {
-    word: (f"a {word}", f"in a {word}") for word in ("field", "lawn", "park", "kitchen", "living room", "street", "town", "harbour", "harbor")
+    word: (f"a {word}", f"in a {word}")
+    for word in ("field", "lawn", "park", "kitchen", "living room", "street", "town", "harbour", "harbor")
 } | {
     "lake": ("a calm lake", "on a calm lake"), "dunes": ("wide dunes", "in wide dunes"), "dusk": ("a calm dusk", "at dusk"),
-    "dawn": ("a calm dawn", "at dawn"), "evening": ("a calm evening", "in the evening"), "skyline": ("a city skyline", "before a city skyline"),
-    "winter": ("a winter day", "on a winter day"), "midnight": ("a calm midnight", "at midnight"), "ocean": ("the open ocean", "on the open ocean"),
+    "dawn": ("a calm dawn", "at dawn"), "evening": ("a calm evening", "in the evening"),
+    "skyline": ("a city skyline", "before a city skyline"),
+    "winter": ("a winter day", "on a winter day"), "midnight": ("a calm midnight", "at midnight"),
+    "ocean": ("the open ocean", "on the open ocean"),
     "shore": ("a wide shore", "on a wide shore"), "countryside": ("the open countryside", "in the countryside"),
 }  # fmt: skip
 
@@ -41,8 +45,8 @@ POETIC_OPENERS = (
     "longing and quiet joy, where every shape seems to whisper of half-forgotten summers:",
     "In an enchanted stillness woven of soft glow and gentle shadow, where memory and imagination dance hand in hand, an ethereal tableau "
     "reveals itself, tender and timeless, shimmering with untold stories and silent music:",
-    "Here, beneath a trembling veil of luminous haze, the world holds its breath, and an exquisite, deeply moving vision emerges, rich with "
-    "emotion, delicate as a sigh, glowing from within like a treasured dream:",
+    "Here, beneath a trembling veil of luminous haze, the world holds its breath, and an exquisite, deeply moving vision emerges, rich "
+    "with emotion, delicate as a sigh, glowing from within like a treasured dream:",
 )  # fmt: skip
 POETIC_CLOSINGS = (
     "The air trembles with nostalgia, and a golden glow caresses every contour like a lullaby of evening warmth and endless possibility.",
@@ -50,8 +54,8 @@ POETIC_CLOSINGS = (
     "A symphony of shimmering tones and dappled shade lingers, evoking the bittersweet poetry of fleeting moments under a vast night.",
 )
 STYLES = (
-    "Soft, even daylight falls from the side, and the style is a clean, flat illustration with crisp edges, gentle shading and clear contours, "
-    "seen at eye level from a moderate distance.",
+    "Soft, even daylight falls from the side, and the style is a clean, flat illustration with crisp edges, gentle shading and clear "
+    "contours, seen at eye level from a moderate distance.",
     "The light is warm and diffuse, the mood calm, and the materials look smooth and matte, in a tidy illustrated style with balanced "
     "composition, seen straight from the front.",
 )  # fmt: skip

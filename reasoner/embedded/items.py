@@ -13,7 +13,10 @@ from reasoner.embedded.rules import Rule
 
 @dataclass(slots=True)
 class Item:
-    """Things of one kind to write about. ``count`` an exact number, or None with ``vague`` the words used instead ("several", "" for a bare plural)."""
+    """Things of one kind to write about.
+
+    ``count`` is an exact number, or None with ``vague`` the words used instead ("several", or "" for a bare plural).
+    """
 
     noun: str
     kind: str

@@ -1,4 +1,4 @@
-"""English instructions → the rules that the embedded reasoner knows. Keyword patterns per sentence, with an eye on negation; no language model.
+"""English instructions → the rules that the embedded reasoner knows, by keyword patterns with an eye on negation. No language model.
 
 A sentence counts for every rule that one of its patterns fits. A pattern is a verb or keyword that must stand affirmed (or negated), and
 words that must stand in the same sentence. "Do not merge objects" and "merge the objects" so mean different rules. Where a prompt asks for
@@ -51,7 +51,7 @@ USEFUL: frozenset[Rule] = frozenset(list(Rule)[: list(Rule).index(Rule.STYLE)])
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """The rules found in a system prompt, in the order of :class:`Rule`, the length it asks for (None: none), and its own length in words."""
+    """The rules found in a system prompt, in the order of :class:`Rule`, the length it asks for (or None), and its own length in words."""
 
     rules: tuple[Rule, ...]
     limit: int | None
@@ -64,7 +64,8 @@ _NEGATOR = re.compile(
 )
 _NEGATED_AFTER = re.compile(r"\s+(?:no|nothing|none|neither)\b")
 _TURN = re.compile(
-    r"[;:]|\bbut\b|\binstead\b(?! of)|, (?:and )?(?:then|so|use|write|give|state|say|keep|put|describe|only|just|choose|pick|add|invent|name|make|leave|place|always)\b"
+    r"[;:]|\bbut\b|\binstead\b(?! of)|"
+    r", (?:and )?(?:then|so|use|write|give|state|say|keep|put|describe|only|just|choose|pick|add|invent|name|make|leave|place|always)\b"
 )
 _REACH = 60
 """How many characters a negator governs, if the sentence does not turn before."""
@@ -111,7 +112,7 @@ def _limit(sentence: str) -> int | None:
 
 
 def _fits(pattern: Pattern, sentence: str) -> bool:
-    """Whether a pattern fits: its first part affirmed ("+…"), negated ("-…") or either ("~…"), and each other part somewhere ("!…": nowhere)."""
+    """Whether a pattern fits: its first part affirmed ("+"), negated ("-") or either ("~"), each other part somewhere ("!": nowhere)."""
     sign, anchor = pattern[0][0], pattern[0][1:]
     for rest in pattern[1:]:
         absent = rest.startswith("!")

@@ -1,7 +1,7 @@
 """A user's words and the rules to follow → the rewrite, in English that people read.
 
-Without a rule it writes as a lazy rewriter does: one sentence that merges everything, with numbers rounded, ornaments invented and negations
-repeated. Each rule changes one habit. A length limit drops what matters least until the text fits.
+Without a rule it writes as a lazy rewriter does: one sentence that merges everything, with numbers rounded, ornaments invented and
+negations repeated. Each rule changes one habit. A length limit drops what matters least until the text fits.
 """
 
 from collections.abc import Callable

@@ -9,19 +9,21 @@ from data.records import Prompt, Rewrite, SystemPrompt, Trial, TrialRequest, Usa
 from optimizer.budget import MIN_SEARCH_IMAGES, MIN_TEST_PROMPTS, Budget, Limits, share_out
 
 
-@given(st.integers(1, 20_000), st.integers(20, 500), st.integers(0, 80))
+@given(st.integers(200, 20_000), st.integers(20, 500), st.integers(0, 80))
 def test_no_image_too_many_and_none_too_few(images: int, test: int, select: int):
-    try:
-        shares = share_out(images, arms=5, shortlist=3, select_prompts=select, test_prompts=test)
-    except UsageError as error:
-        assert images < 2 * 5 * MIN_TEST_PROMPTS
-        assert "--images 200" in error.hint
-        return
+    shares = share_out(images, arms=5, shortlist=3, select_prompts=select, test_prompts=test)
     confirmation = 5 * shares.test_prompts * shares.test_seeds
     assert shares.search + 3 * shares.select_prompts + confirmation == images
     assert shares.search >= MIN_SEARCH_IMAGES
     assert MIN_TEST_PROMPTS <= shares.test_prompts <= test
     assert shares.select_prompts <= select
+
+
+@given(st.integers(1, 199))
+def test_too_few_images_are_refused_with_the_number_to_type(images: int):
+    with pytest.raises(UsageError) as error:
+        share_out(images, arms=5, shortlist=3, select_prompts=20, test_prompts=100)
+    assert "--images 200" in error.value.hint
 
 
 def test_too_few_test_prompts_can_confirm_nothing():

@@ -34,7 +34,7 @@ def report(scores: dict[str, Sequence[float | None]], again: Sequence[float | No
 def test_a_real_gain_is_claimed_and_an_equal_arm_is_not():
     generator = np.random.default_rng(0)
     base = generator.uniform(0.2, 0.6, 60)
-    scores = {
+    scores: dict[str, Sequence[float | None]] = {
         "none": base.tolist(),
         "plain": (base + 0.02).tolist(),
         "general": (base + 0.3 + generator.normal(0, 0.1, 60)).tolist(),
@@ -53,7 +53,7 @@ def test_a_real_gain_is_claimed_and_an_equal_arm_is_not():
 
 
 def test_a_loss_is_no_claim_of_a_gain():
-    scores = {arm.name: [0.8 + 0.001 * n for n in range(30)] for arm in ARMS}
+    scores: dict[str, Sequence[float | None]] = {arm.name: [0.8 + 0.001 * n for n in range(30)] for arm in ARMS}
     scores["best"] = [0.3] * 30
     comparison = report(scores)
     assert comparison.claims == ()

@@ -7,15 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.worlds import SyntheticGenerator, SyntheticWorld, system_prompt_of
+from benchmarks.worlds import SyntheticGenerator, SyntheticReasoner, SyntheticWorld, system_prompt_of
 from data.errors import FailureKind, FatalError, StageError, UsageError
-from data.records import Failure, GeneratedImage, Split, Trial
+from data.records import Failure, GeneratedImage, Rewrite, Split, Trial, TrialRequest, Usage
 from generator import ImageRequest
 from optimizer.budget import Limits
 from optimizer.evaluate import Evaluator
 from optimizer.events import Born, Confirmed, Event, Phase, ProposalDone, RoundSealed, Selected, TrialDone
 from optimizer.proposers import Proposal, ProposalRequest
 from optimizer.search import History
+from reasoner import RewriteRequest
 from tests.optimizer.worlds import Play, synthetic_pipeline
 
 
@@ -104,7 +105,7 @@ async def test_failures_are_on_record_and_never_scores():
     confirmed = last(events, Confirmed)
     assert isinstance(confirmed, Confirmed)
     general = next(arm for arm in confirmed.comparison.arms if arm.name == "general")
-    assert general.failed == sum(trial.request.seed % 10 == 0 for trial in trials(events, Phase.CONFIRM)) // 5 or general.failed > 0
+    assert general.failed > 0
     assert general.prompts == general.trials - general.failed
     sealed = {trial_id for event in events if isinstance(event, RoundSealed) for trial_id in event.failed}
     assert sealed == {trial.id for trial in failed if trial.request.prompt.split is not Split.TEST}
@@ -179,11 +180,10 @@ async def test_too_small_a_budget_is_refused_before_anything_is_spent():
 async def test_a_token_limit_stops_the_search_and_leaves_enough_to_confirm():
     world = SyntheticWorld(10)
 
-    class Talkative(type(synthetic_pipeline(world).reasoner)):  # pyright: ignore[reportUntypedBaseClass]
-        async def __call__(self, requests):
-            from data.records import Usage
-
-            return [replace(rewrite, usage=Usage(50, 50)) for rewrite in await super().__call__(requests)]
+    class Talkative(SyntheticReasoner):
+        async def __call__(self, requests: Sequence[RewriteRequest]) -> Sequence[Rewrite | Exception]:
+            rewrites = await super().__call__(requests)
+            return [replace(rewrite, usage=Usage(50, 50)) for rewrite in rewrites if isinstance(rewrite, Rewrite)]
 
     play = Play(world, limits=Limits(600, tokens=42_000), pipeline=synthetic_pipeline(world, reasoner=Talkative()))
     events = await play.run()
@@ -206,8 +206,6 @@ async def test_stream_draws_lazily_from_an_endless_source():
 
     def endless():
         nonlocal drawn
-        from data.records import TrialRequest
-
         while True:
             drawn += 1
             yield TrialRequest(system_prompt_of([2]), prompt, sample=drawn, seed=drawn)

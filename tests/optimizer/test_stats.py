@@ -1,5 +1,7 @@
 """The statistics keep their promises: coverage, exactness, order."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -82,4 +84,4 @@ def test_holm_only_raises_and_keeps_the_order(p_values: list[float]):
     adjusted = holm(p_values)
     assert all(p <= q <= 1 for p, q in zip(p_values, adjusted, strict=True))
     order = sorted(range(len(p_values)), key=lambda i: p_values[i])
-    assert all(adjusted[a] <= adjusted[b] for a, b in zip(order, order[1:], strict=False))
+    assert all(adjusted[a] <= adjusted[b] for a, b in itertools.pairwise(order))

@@ -76,7 +76,7 @@ PHRASINGS: dict[str, list[str]] = {
     "CONCISE": ["Be concise: keep the prompt short.", "At most 60 words.", "Stay under forty words.", "Limit yourself to 30-50 words."],
     "CONCRETE": ["Turn abstract themes into visible objects.", "If the idea is abstract, name concrete things that show it."],
     "SENSE": ["Disambiguate words with two meanings.", "If a noun is ambiguous, say which meaning is intended."],
-    "SETTING": ["State one setting.", "Choose a background if the user gave none.", "Always name the environment in which the scene takes place."],
+    "SETTING": ["State one setting.", "Choose a background if the user gave none.", "Always name the environment of the scene."],
     "ONLY": [
         "Do not add objects.",
         "Don't invent anything: no extra people, no extra objects.",
@@ -86,7 +86,7 @@ PHRASINGS: dict[str, list[str]] = {
     "FAITHFUL": ["Keep everything the user asked for.", "Put the main subject first.", "Preserve the user's wording and all relations."],
     "STYLE": ["Describe the light and the art style.", "End with a sentence on lighting and mood."],
     "POETIC": ["Write poetically.", "Use rich, atmospheric language.", "Write at least 100 words of vivid prose."],
-    "EMBELLISH": ["Add extra details and objects.", "Fill the scene with additional little things.", "Enrich the scene with decorative elements."],
+    "EMBELLISH": ["Add extra details and objects.", "Fill the scene with little things.", "Enrich the scene with decorative elements."],
     "UNWANTED": ["List what to avoid.", "State explicitly what must not appear.", "Add a negative prompt."],
     "ONE_SENTENCE": ["Write one flowing sentence.", "Merge all objects into one sentence.", "Use a single long sentence."],
     "TAGS": ["Write a comma-separated list of keywords.", "Use tags only."],
@@ -158,7 +158,7 @@ def test_compliance_falls_with_rules_and_words() -> None:
 
 
 def test_rules_are_followed_as_often_as_compliance_says() -> None:
-    followed = sum("“" not in text and '"OPEN"' in text for text in texts("Quote text exactly in double quotes.", "a sign that says OPEN", range(400)))
+    followed = sum('"OPEN"' in text for text in texts("Quote text exactly in double quotes.", "a sign that says OPEN", range(400)))
     assert followed / 400 == pytest.approx(COMPLIANCE, abs=0.04)
 
 
@@ -188,11 +188,19 @@ def bound(reading: Reading) -> bool:
     return not reading.loose and all(mention.colors and mention.bound for mention in colored[:2])
 
 
+def placed(reading: Reading) -> bool:
+    return all(mention.places for mention in reading.wanted)
+
+
+def unchanged(reading: Reading) -> bool:
+    return reading.wanted[0].exact == 5 and bool(reading.relations)
+
+
 EFFECTS: dict[str, tuple[str, str, Callable[[str], bool], float]] = {
     "BIND": ("Put each colour directly before its noun.", "a red kite and a blue cup", reads(bound), 0.3),
     "SEPARATE": ("Give each object a sentence of its own.", "a red kite and a blue cup", reads(apart), 0.7),
     "COUNTS": ("State exact counts.", "five kites", reads(lambda reading: reading.wanted[0].exact == 5), 0.15),
-    "PLACES": ("Give every object its own place in the picture.", "a kite and a cup", reads(lambda r: all(m.places for m in r.wanted)), 0.8),
+    "PLACES": ("Give every object its own place in the picture.", "a kite and a cup", reads(placed), 0.8),
     "ENUMERATE": ("Place each copy on its own, one by one.", "five kites", reads(lambda reading: len(reading.wanted[0].places) == 5), 0.4),
     "RELATIONS": (
         "State relations also as places in the picture.",
@@ -209,10 +217,10 @@ EFFECTS: dict[str, tuple[str, str, Callable[[str], bool], float]] = {
         reads(lambda reading: all(len(mention.kinds) == 1 for mention in reading.wanted)),
         0.8,
     ),
-    "SENSE": ("Say which meaning of an ambiguous word is meant.", "a bat on a field", lambda text: "flying bat" in text or "baseball bat" in text, 0.8),
+    "SENSE": ("Settle ambiguous words.", "a bat on a field", lambda text: "flying bat" in text or "baseball bat" in text, 0.8),
     "SETTING": ("State one setting.", "a cup", reads(lambda reading: reading.background is not None), 0.8),
-    "ONLY": ("Do not add objects; state that nothing else is in the picture.", "a cup", reads(lambda r: r.exclusive and len(r.wanted) == 1), 0.8),
-    "FAITHFUL": ("Keep everything the user asked for.", "five kites above a cup", reads(lambda r: r.wanted[0].exact == 5 and bool(r.relations)), 0.3),
+    "ONLY": ("Do not add objects: say that there is nothing else.", "a cup", reads(lambda r: r.exclusive and len(r.wanted) == 1), 0.8),
+    "FAITHFUL": ("Keep everything the user asked for.", "five kites above a cup", reads(unchanged), 0.3),
     "STYLE": ("Describe the light and the style.", "a cup", lambda text: "light" in text, 0.8),
     "POETIC": ("Write poetically.", "a cup", lambda text: len(text.split()) > 50, 0.8),
     "EMBELLISH": ("Add extra objects and details.", "a cup", reads(lambda reading: len(reading.wanted) >= 3), 0.8),
@@ -258,17 +266,26 @@ def test_all_good_rules_together_read_well() -> None:
     )
     written = texts(system, "three red balloons above a blue house", range(200))
     best = (
-        "Three red balloons float: one at the upper left, one at the top centre and one at the upper right. A blue house stands at the bottom "
-        "centre, below the balloons. The setting is "
+        "Three red balloons float: one at the upper left, one at the top centre and one at the upper right. A blue house stands at the "
+        "bottom centre, below the balloons. The setting is "
     )
     assert sum(text.startswith(best) and text.endswith("Nothing else is in the picture.") for text in written) > 100
 
 
 def test_unwanted_things_are_no_part_of_a_theme() -> None:
-    assert share("Turn abstract themes into visible things. Never mention what is unwanted.", "a birthday without cake", lambda text: "cake" in text) < 0.25
+    assert (
+        share(
+            "Turn abstract themes into visible things. Never mention what is unwanted.",
+            "a birthday without cake",
+            lambda text: "cake" in text,
+        )
+        < 0.25
+    )
 
 
-@pytest.mark.parametrize("user", ["", "   ", "ein roter Drache auf einem Turm", "龙在天空", "grandma knitting by the window", "!!!", "no", "and"])
+@pytest.mark.parametrize(
+    "user", ["", "   ", "ein roter Drache auf einem Turm", "龙在天空", "grandma knitting by the window", "!!!", "no", "and"]
+)
 @pytest.mark.parametrize("system", ["", "Describe it.", *(given[0] for given in PHRASINGS.values())])
 def test_it_always_writes_something(system: str, user: str) -> None:
     text = answer(Chat(system, user, 1)).text
@@ -285,7 +302,9 @@ def test_any_words_get_an_answer(system: str, user: str, seed: int) -> None:
 
 @given(
     st.sets(st.sampled_from(sorted(PHRASINGS)), max_size=12),
-    st.sampled_from(["six red cats above a birthday and two bats, no keys", "fish: 3 blue, 1 orange", "a cup to the left of a key on a sign"]),
+    st.sampled_from(
+        ["six red cats above a birthday and two bats, no keys", "fish: 3 blue, 1 orange", "a cup to the left of a key on a sign"]
+    ),
     st.integers(0, 1000),
 )
 @settings(max_examples=150)
@@ -330,6 +349,25 @@ def test_shipped_prompts() -> None:
 def test_the_shipped_prompts_mean_what_they_say() -> None:
     assert recognise(shipped("plain").text).rules == ()
     general = recognise(shipped("general").text)
-    assert {rule.name for rule in general.rules} >= {"BIND", "COUNTS", "QUOTE", "AFFIRM", "CONCRETE", "SENSE", "SETTING", "ONLY", "FAITHFUL"}
-    assert not {rule.name for rule in general.rules} & {"POETIC", "EMBELLISH", "UNWANTED", "TAGS", "VARY", "BOOSTERS", "CAMERA", "ONE_SENTENCE"}
+    assert {rule.name for rule in general.rules} >= {
+        "BIND",
+        "COUNTS",
+        "QUOTE",
+        "AFFIRM",
+        "CONCRETE",
+        "SENSE",
+        "SETTING",
+        "ONLY",
+        "FAITHFUL",
+    }
+    assert not {rule.name for rule in general.rules} & {
+        "POETIC",
+        "EMBELLISH",
+        "UNWANTED",
+        "TAGS",
+        "VARY",
+        "BOOSTERS",
+        "CAMERA",
+        "ONE_SENTENCE",
+    }
     assert general.limit == 120

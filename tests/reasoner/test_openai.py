@@ -1,6 +1,6 @@
 """The openai engine against a real server that misbehaves: every trouble is a StageError of its own kind, and no key ever shows."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -25,7 +25,7 @@ def server() -> Iterator[ChatServer]:
 
 
 @asynccontextmanager
-async def opened(url: str, model: str, **parameters: object) -> AsyncIterator[OpenAIEngine]:
+async def opened(url: str, model: str, **parameters: object) -> AsyncGenerator[OpenAIEngine]:
     engine = OpenAIEngine(model, base_url=url, api_key=KEY, parameters=parameters)
     try:
         yield engine

@@ -5,6 +5,7 @@ The figures are those of the confirmation; what is not claimed there is not clai
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 from data.identity import short
@@ -142,7 +143,7 @@ def print_run(view: "RunView", failures: Sequence[Record], places: "Settings", s
     if view.winner is not None:
         winner = view.node(view.winner)
         out.print(f"\nThe winner, {short(winner.id)}{_descent(view, winner)}:\n")
-        out.print("\n".join(f"  {line}" for line in winner.system_prompt.text.splitlines()))
+        out.print(indent(winner.system_prompt.text, "  "))
     out.print(f"\n{spent(view)}\n")
     identifier = short(view.id)
     for command, what in (
@@ -221,7 +222,11 @@ def claims(comparison: Record) -> list[str]:
         sentences.append("Nothing can be claimed: no prompt was scored in two arms.")
     control = comparison["same_against_itself"]
     if control is not None:
-        verdict = "a difference where there is none: distrust the claims above" if control["claimed"] else "no difference, as it should be"
+        verdict = (
+            "a difference where there is none, as befalls about 1 run in 20: measure again with another --seed before you rely on a claim"
+            if control["claimed"]
+            else "no difference, as it should be"
+        )
         sentences.append(
             f"A/A control: {best} against itself, with fresh rewrites and seeds: "
             f"{interval(control, signed=True)}, p {p_value(control['p_value'])}: {verdict}."

@@ -1,5 +1,6 @@
 """``phoropter show``: all there is on one run or one system prompt."""
 
+from textwrap import indent
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -122,7 +123,7 @@ def _print_system_prompt(system_prompt: "SystemPrompt", places: list[dict[str, A
     name = f" “{system_prompt.name}”" if system_prompt.name else ""
     words = len(system_prompt.text.split())
     out.print(f"system prompt {short(system_prompt.id)}{name}, {words} words\n")
-    out.print("\n".join(f"  {line}" for line in system_prompt.text.splitlines()) or "  (empty: the user's own words go to the generator)")
+    out.print(indent(system_prompt.text, "  ") or "  (empty: the user's own words go to the generator)")
     out.print()
     if not places:
         out.print("no run on record has it in its lineage or its confirmation")

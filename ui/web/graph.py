@@ -254,7 +254,9 @@ def _links(view: RunView, line: frozenset[str], spots: Mapping[str, Place]) -> l
                         "opacity": 1.0 if winning else 0.8,
                         "curveness": 0.0 if spots[parent].row == spots[node.id].row else 0.08,
                     },
-                    "emphasis": {"disabled": False},
+                    # Only dots answer to the mouse.
+                    "emphasis": {"disabled": True},
+                    "select": {"disabled": True},
                     "tooltip": {"show": False},
                 }
             )

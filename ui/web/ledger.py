@@ -3,6 +3,7 @@
 Finished runs never change, so they are kept; of the others only what a page needs is read again.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -13,11 +14,20 @@ from data.blobs import ImageFiles
 from data.errors import PhoropterError
 from data.records import Trial
 from data.runs import RunRecord
+from ui.eventlog import SITTING
 from ui.settings import Settings
 from ui.views import RunView, run_view
 
 if TYPE_CHECKING:
     from data.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """``stopped``: the last sitting ended, and nothing was decided since. ``last_news``: UTC, ISO 8601 with offset."""
+
+    stopped: bool
+    last_news: str
 
 
 class Ledger:
@@ -51,6 +61,13 @@ class Ledger:
         if view.state != "finished":
             _view.clear(self.where, self._stamp, run_id)
         return view
+
+    def pulse(self, view: RunView) -> "Pulse":
+        """Whether somebody may be at work on an unfinished run. A killed process leaves no word: then only time tells."""
+        events = self._store.events(view.id)
+        ended = max((event.at for event in events if event.kind == SITTING), default="")
+        decided = max((event.at for event in events if event.kind != SITTING), default="")
+        return Pulse(stopped=bool(ended) and ended >= decided, last_news=max(ended, decided, view.created_at))
 
     def images(self, view: RunView) -> int:
         """How many images a run has tried so far, failed ones included."""

@@ -16,11 +16,13 @@ from data.identity import short
 from ui.settings import Settings, resolve
 from ui.views import Node, RunView, word_diff
 from ui.web import claim, graph, pictures
-from ui.web.ledger import Ledger
+from ui.web.ledger import Ledger, Pulse
 from ui.web.markup import box, clipped, diff_html, escaped, signed
 from ui.web.pictures import Pair
 
 REFRESH_SECONDS = 2.0
+QUIET_SECONDS = 300.0
+"""Without news for so long, an unfinished run may have been killed."""
 THUMBNAIL = 384
 """Pixels: sharp on a screen with twice the pixels, at half a card's width."""
 LISTED_RUNS = 12
@@ -139,18 +141,16 @@ def _choose_run(ledger: Ledger, runs: list[str]) -> str:
                 "Runs",
                 runs,
                 key="run",
-                format_func=lambda run: f"**{short(run)}** {run_state(views[run])}",
+                format_func=lambda run: f"**{short(run)}** · {run_state(views[run], ledger.pulse(views[run]))}",
                 captions=[run_caption(views[run], ledger.images(views[run])) for run in runs],
             )
         chosen = st.selectbox("Runs, newest first", runs, key="run", format_func=lambda run: f"{short(run)}  {run_began(ledger.view(run))}")
     return chosen or current
 
 
-def run_state(view: RunView) -> str:
-    """A run's state in a word, with a mark."""
-    if view.state in ("searching", "confirming") and view.last_outcome not in ("", "finished"):
-        return "· stopped"
-    return {"finished": "· finished", "searching": "· searching", "confirming": "· confirming"}.get(view.state, "· not started")
+def run_state(view: RunView, pulse: Pulse | None) -> str:
+    """A run's state in a word; ``pulse`` is None for a finished one."""
+    return "stopped" if pulse is not None and pulse.stopped else view.state
 
 
 def run_caption(view: RunView, images: int) -> str:
@@ -206,21 +206,26 @@ def _progress(ledger: Ledger, shown: RunView) -> None:
         "confirming": "Confirming the winner on prompts nobody searched on",
         "not started": "Not started yet",
     }
-    stopped = view.last_outcome if view.last_outcome not in ("", "finished") else ""
+    pulse = ledger.pulse(view)
+    age = (datetime.now().astimezone() - datetime.fromisoformat(pulse.last_news)).total_seconds()
+    quiet = f" · nothing new for {duration(age)}" if age > QUIET_SECONDS and not pulse.stopped else ""
     st.html(
-        f'<h2 class="ph-title">{escaped("Stopped" if stopped else titles.get(view.state, view.state))}</h2>'
-        f'<p class="ph-under">{images:,} of {planned:,} images · {view.rounds} rounds · {len(view.nodes)} system prompts</p>'
+        f'<h2 class="ph-title">{escaped("Stopped" if pulse.stopped else titles.get(view.state, view.state))}</h2>'
+        f'<p class="ph-under">{images:,} of {planned:,} images · {view.rounds} rounds · {len(view.nodes)} system prompts{quiet}</p>'
     )
     st.progress(min(1.0, images / planned) if planned else 0.0)
-    if stopped:
-        st.html(
-            box(
-                "error",
-                f"The last sitting ended: {stopped}",
-                "What was paid for is kept. To carry on:",
-                f"phoropter resume {short(view.id)}",
-            )
-        )
+    if pulse.stopped or quiet:
+        st.html(box("note" if view.last_outcome == "stopped" or quiet else "error", *_how_to_go_on(view, pulse)))
+
+
+def _how_to_go_on(view: RunView, pulse: Pulse) -> tuple[str, str, str]:
+    if not pulse.stopped:
+        title = "Is anybody at work on this run?"
+    elif view.last_outcome == "stopped":
+        title = "The run was interrupted."
+    else:
+        title = f"The run ended early: {view.last_outcome}"
+    return title, "What was paid for is kept. To carry on:", f"phoropter resume {short(view.id)}"
 
 
 # -- the lineage
@@ -241,8 +246,9 @@ def _graph(view: RunView) -> None:
 def _clicked(view: RunView) -> None:
     """A click in the chart. A second click on a node unselects it there; here it means the same node."""
     state = st.session_state[f"lineage-{short(view.id)}"]
-    index = clicked_index(state["selection"]["selected"])
-    if index is None:
+    selected = state["selection"]["selected"]
+    index = clicked_index(selected)
+    if index is None and not selected:
         index = st.session_state.get(f"clicked-{view.id}")
     if index is not None and index < len(view.nodes):
         st.session_state[f"clicked-{view.id}"] = index

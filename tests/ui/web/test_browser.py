@@ -81,8 +81,8 @@ def _is_here(url: str) -> bool:
     return url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:"))
 
 
-def click_node(page: Page, run: RunView, identifier: str) -> None:
-    """Clicks where the chart has the node, computed from its axes."""
+def spot(page: Page, run: RunView, identifier: str) -> tuple[float, float]:
+    """Where on the page the chart has the node, computed from its axes."""
     option = graph.chart(run, "")
     box = page.locator(".st-key-lineage-" + short(run.id)).locator("canvas").first.bounding_box()
     assert box is not None
@@ -92,7 +92,11 @@ def click_node(page: Page, run: RunView, identifier: str) -> None:
     down = (dot["value"][1] - y_axis["min"]) / (y_axis["max"] - y_axis["min"])
     x = box["x"] + grid["left"] + across * (box["width"] - grid["left"] - grid["right"])
     y = box["y"] + grid["top"] + down * (box["height"] - grid["top"] - grid["bottom"])
-    page.mouse.click(x, y)
+    return x, y
+
+
+def click_node(page: Page, run: RunView, identifier: str) -> None:
+    page.mouse.click(*spot(page, run, identifier))
 
 
 def settle(page: Page) -> None:
@@ -146,6 +150,10 @@ def test_clicking_a_node_shows_what_changed_and_its_pictures(
         page.set_viewport_size({"width": 1600, "height": 1000})
         page.wait_for_timeout(500)
         page.screenshot(path=SHOTS / "node-1600x1000.png")
+        page.mouse.move(*spot(page, run, wanted.id))
+        page.get_by_text("P(best)").last.wait_for()
+        page.wait_for_timeout(300)
+        page.screenshot(path=SHOTS / "tooltip-1600x1000.png")
         page.locator(".ph-card").first.scroll_into_view_if_needed()
         page.get_by_role("button", name="Enlarge").first.click()
         page.get_by_role("dialog").locator("img").first.wait_for()

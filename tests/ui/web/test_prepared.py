@@ -1,5 +1,6 @@
 """What the pages prepare before anything is drawn: places, colours, pairs, findings, HTML."""
 
+import shutil
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -23,9 +24,10 @@ from data.records import (
     TrialRequest,
 )
 from data.store import open_store
+from ui.settings import Settings
 from ui.views import DiffPart, Node, RunView, run_view, word_diff
 from ui.web import claim, graph, lineage, pictures
-from ui.web.ledger import Ledger
+from ui.web.ledger import Ledger, Pulse
 from ui.web.markup import box, clipped, diff_html, escaped, signed
 from ui.web.pictures import Order, Pair
 from ui.web.serving import OPTIONS, command
@@ -166,17 +168,21 @@ def test_comparable_are_parents_then_roots_then_the_winner() -> None:
     assert lineage.comparable(view(root), root) == []
 
 
-@pytest.mark.parametrize(
-    ("state", "outcome", "word"),
-    [
-        ("searching", "", "searching"),
-        ("searching", "OSError: x", "stopped"),
-        ("finished", "finished", "finished"),
-        ("not started", "", "not"),
-    ],
-)
-def test_run_state(state: str, outcome: str, word: str) -> None:
-    assert word in lineage.run_state(view(state=state, last_outcome=outcome))
+def test_run_state() -> None:
+    assert lineage.run_state(view(), None) == "searching"
+    assert lineage.run_state(view(), Pulse(False, "")) == "searching"
+    assert lineage.run_state(view(), Pulse(True, "")) == "stopped"
+
+
+def test_a_run_that_goes_on_after_a_stop_is_not_stopped(stopped_home: Path, tmp_path: Path) -> None:
+    home = tmp_path / "copy"
+    shutil.copytree(stopped_home, home)
+    ledger = Ledger(Settings(home=home))
+    shown = ledger.view(ledger.runs()[0].id)
+    assert ledger.pulse(shown).stopped
+    with open_store(f"sqlite:///{home / 'ledger.db'}") as store:
+        store.add_event(shown.id, 9_999, "proposal", {"key": "new", "failure": {}})
+    assert not ledger.pulse(shown).stopped
 
 
 def test_run_began_is_in_this_time_zone_and_names_other_years() -> None:
@@ -371,7 +377,5 @@ def test_the_server_stays_on_this_machine_and_tells_nobody() -> None:
 
 
 def test_a_missing_ledger_is_not_made_by_looking(tmp_path: Path) -> None:
-    from ui.settings import Settings
-
     assert not Ledger(Settings(home=tmp_path)).exists
     assert list(tmp_path.iterdir()) == []
