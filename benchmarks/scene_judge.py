@@ -1,10 +1,10 @@
 """How often the scene judge is right about pictures whose content is known: it measures what the embedded painter painted.
 
-``python -m benchmarks.scene_judge [--scenes 2000] [--save] [--check] [--json]``. Random pictures: 1 to 4 groups with up to 10 figures, every
-kind, colour and background, stated sizes, relations in half of them, words in a third. A picture is *unambiguous* where everything had
-room (layout.py calls it faithful); only those count for the goal, and the share of the others is printed. Milliseconds are processor time of
-one thread, so that a busy machine does not change them. Measures the judge's eyes (pixels.py) and its position rule; that checks are answered
-right from what is seen is for the tests.
+``python -m benchmarks.scene_judge [--scenes 2000] [--save] [--check] [--json]``. Random pictures: 1 to 4 groups with up to 10 figures,
+every kind, colour and background, stated sizes, relations in half of them, words in a third. A picture is *unambiguous* where everything
+had room (layout.py calls it faithful); only those count for the goal, and the share of the others is printed. Milliseconds are processor
+time of one thread, so that a busy machine does not change them. Measures the judge's eyes (pixels.py) and its position rule; that checks
+are answered right from what is seen is for the tests.
 """
 
 import argparse
@@ -28,15 +28,30 @@ from optimizer.judges.pixels import Box, Figure, Measurement, measure
 from optimizer.judges.scene import directions
 
 GOAL_EXACT = 0.98
-"""Of unambiguous pictures measured right in every respect. At 2% errors a whole checklist is still wrong far less often than a vision model's
-answer to one of its questions (about 17% between two good ones), so the noise of embedded experiments is the world's, not the judge's."""
+"""Of unambiguous pictures measured right in every respect. At 2% errors a whole checklist is still wrong far less often than a vision
+model's answer to one of its questions (about 17% between two good ones), so the noise of embedded experiments is the world's, not the
+judge's."""
 GOAL_PAINT_MS = 25.0
 """Painting and writing a PNG: a run of 1,500 images in the first minute of a new user."""
 GOAL_MEASURE_MS = 20.0
 
 MOST_FIGURES = 10
 SKILLS = ("count", "kind", "color", "size", "relation", "text", "background")
-_WORDS = ("OPEN", "SALE", "HELLO", "HAPPY BIRTHDAY", "CAFE", "ZOO", "TAXI", "2024", "LOVE YOU", "QUIET PLEASE", "JAZZ NIGHT", "WELCOME HOME", "EXIT 07")
+_WORDS = (
+    "OPEN",
+    "SALE",
+    "HELLO",
+    "HAPPY BIRTHDAY",
+    "CAFE",
+    "ZOO",
+    "TAXI",
+    "2024",
+    "LOVE YOU",
+    "QUIET PLEASE",
+    "JAZZ NIGHT",
+    "WELCOME HOME",
+    "EXIT 07",
+)
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 RESULTS = Path(__file__).parent / "results" / "scene_judge.json"
 
@@ -169,7 +184,9 @@ def _nearest(placed: Placed, figures: tuple[Figure, ...]) -> Figure | None:
 def report(tally: Tally) -> None:
     """What was run, a table, and the figure on the last line."""
     share = tally.unambiguous / max(1, tally.scenes)
-    print(f"{tally.scenes} random pictures, {share:.1%} of them unambiguous; Python {platform.python_version()}, OpenCV {cv2.__version__}\n")
+    print(
+        f"{tally.scenes} random pictures, {share:.1%} of them unambiguous; Python {platform.python_version()}, OpenCV {cv2.__version__}\n"
+    )
     print(f"{'skill':<12}{'tried':>8}{'right':>8}{'accuracy':>11}")
     for skill in SKILLS:
         tried, right = tally.tried[skill], tally.right[skill]
@@ -179,7 +196,9 @@ def report(tally: Tally) -> None:
         for (skill, true, seen), number in tally.confused.most_common(8):
             print(f"  {number:>4}  {skill:<12}{true} taken for {seen}")
         print(f"  in pictures {', '.join(map(str, tally.wrong_scenes[:12]))}")
-    print(f"\npaint and encode {tally.paint_ms:.1f} ms (goal: at most {GOAL_PAINT_MS:.0f}), measure {tally.measure_ms:.1f} ms (goal: {GOAL_MEASURE_MS:.0f})")
+    print(
+        f"\npaint and encode {tally.paint_ms:.1f} ms (goal: at most {GOAL_PAINT_MS:.0f}), measure {tally.measure_ms:.1f} ms (goal: {GOAL_MEASURE_MS:.0f})"
+    )
     print(f"scene judge: {tally.rate:.4f} of unambiguous pictures exact (goal: at least {GOAL_EXACT}): {'met' if tally.ok else 'missed'}")
 
 

@@ -2,7 +2,8 @@
 
 **The muted band.** Every backdrop, shadow, string, post and other decoration has a CIE Lab lightness between 28 and 88 and a chroma of at
 most 22. Whatever is a figure starts with an ink outline (darker than the band) and is filled with a palette colour (more vivid than the
-band, or near-white, or near-black). So a pixel's colour alone says whether it belongs to a thing or to the scenery, whatever the background.
+band, or near-white, or near-black). So a pixel's colour alone says whether it belongs to a thing or to the scenery, whatever the
+background.
 
 **The plate.** Signs are warm cream, a light colour that no figure uses: white figures are shaded towards cool greys.
 
@@ -74,7 +75,7 @@ def to_lab(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
 def from_lab(lab: Lab) -> RGB:
     """The nearest sRGB colour, clipped to the gamut."""
     pixel = cv2.cvtColor(np.array([[lab]], np.float32), cv2.COLOR_Lab2RGB)[0, 0]
-    red, green, blue = (int(round(float(value) * 255)) for value in np.clip(pixel, 0, 1))
+    red, green, blue = (round(float(value) * 255) for value in np.clip(pixel, 0, 1))
     return red, green, blue
 
 

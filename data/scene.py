@@ -217,8 +217,13 @@ class Check:
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Self:
         """Reads what :meth:`to_json` writes."""
-        fields = dict(record)
-        fields["test"] = Test(fields["test"])
-        for name in ("kinds", "other_kinds"):
-            fields[name] = tuple(fields.get(name, ()))
-        return cls(**fields)
+        return cls(
+            test=Test(record["test"]),
+            kinds=tuple(record.get("kinds", ())),
+            color=record.get("color"),
+            least=record.get("least", 1),
+            most=record.get("most"),
+            value=record.get("value"),
+            other_kinds=tuple(record.get("other_kinds", ())),
+            other_color=record.get("other_color"),
+        )

@@ -1,8 +1,8 @@
 """The outlines of the 24 kinds of things, which the embedded painter fills and the scene judge recognises.
 
-An outline is drawn by hand below, in units that suit it, y downwards, as a union of parts in a small subset of SVG's path language (absolute
-``M L H V C Q Z``). :func:`shape` brings it to the measure that all share: centred at (0, 0), where a figure of *size* s pixels multiplies it
-by s. A size of 100 gives every kind about the same presence in a picture, whether it is tall or wide.
+An outline is drawn by hand below, in units that suit it, y downwards, as a union of parts in a small subset of SVG's path language
+(absolute ``M L H V C Q Z``). :func:`shape` brings it to the measure that all share: centred at (0, 0), where a figure of *size* s pixels
+multiplies it by s. A size of 100 gives every kind about the same presence in a picture, whether it is tall or wide.
 
 Colours are in data/palette.py; the details inside an outline are the painter's own (generator/embedded/figures.py).
 """
@@ -34,7 +34,8 @@ _STEPS = 14
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A kind's outline in shared units: the union of ``parts``. Each part is filled by the even-odd rule, so that a ring is two contours."""
+    """A kind's outline in shared units: the union of ``parts``. Each part is filled by the even-odd rule, so that a ring is two
+    contours."""
 
     parts: tuple[tuple[Points, ...], ...]
     center: tuple[float, float]
@@ -106,7 +107,8 @@ def mask(kind: str, width: int, height: int, tilt: float = 0, mirrored: bool = F
         if ink:
             cv2.polylines(image, [fixed], True, 255, max(1, round(2 * ink * float(stretch.mean()))), cv2.LINE_8, 4)
     contours, _ = cv2.findContours(image, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return cv2.drawContours(image, contours, -1, 255, cv2.FILLED)
+    cv2.drawContours(image, contours, -1, 255, cv2.FILLED)
+    return image
 
 
 # -- drawing by hand
@@ -143,7 +145,7 @@ def path(text: str) -> Points:
             _curve(points, take(4))
         elif command != "Z":
             raise ValueError(f"a path begins with M, not with {tokens[at]!r}")
-    found = np.array(points)
+    found: Points = np.array(points, np.float64)
     found.flags.writeable = False
     return found
 
@@ -223,31 +225,57 @@ def _club() -> Points:
 
 _DRAWINGS: Mapping[str, tuple[Drawing, float]] = {
     "balloon": (
-        _union(path("M 50 2 C 77 2 92 23 92 46 C 92 72 68 90 55 98 L 45 98 C 32 90 8 72 8 46 C 8 23 23 2 50 2 Z"), path("M 50 95 L 59 108 Q 50 104 41 108 Z")),
+        _union(
+            path("M 50 2 C 77 2 92 23 92 46 C 92 72 68 90 55 98 L 45 98 C 32 90 8 72 8 46 C 8 23 23 2 50 2 Z"),
+            path("M 50 95 L 59 108 Q 50 104 41 108 Z"),
+        ),
         0.94,
     ),
     "house": (_union(box(14, 46, 72, 52, 2), path("M 50 4 L 99 47 Q 101 52 95 52 L 5 52 Q -1 52 1 47 Z"), box(70, 8, 14, 30, 1)), 0.98),
     "tree": (
-        _union(ellipse(50, 24, 27, 24), ellipse(27, 44, 25, 21), ellipse(73, 44, 25, 21), ellipse(50, 50, 32, 20), path("M 43 62 H 57 L 59 92 Q 63 99 72 101 H 28 Q 37 99 41 92 Z")),
+        _union(
+            ellipse(50, 24, 27, 24),
+            ellipse(27, 44, 25, 21),
+            ellipse(73, 44, 25, 21),
+            ellipse(50, 50, 32, 20),
+            path("M 43 62 H 57 L 59 92 Q 63 99 72 101 H 28 Q 37 99 41 92 Z"),
+        ),
         1.04,
     ),
     "car": (
         _union(
-            path("M 4 64 Q 4 51 16 48 L 32 44 L 46 23 Q 49 19 55 19 L 92 19 Q 98 19 102 24 L 116 44 Q 132 46 138 52 Q 142 56 142 64 V 74 Q 142 80 136 80 H 10 Q 4 80 4 74 Z"),
-            ellipse(36, 80, 15.5, 15.5), ellipse(111, 80, 15.5, 15.5),
+            path(
+                "M 4 64 Q 4 51 16 48 L 32 44 L 46 23 Q 49 19 55 19 L 92 19 Q 98 19 102 24 L 116 44 Q 132 46 138 52 Q 142 56 142 64 V 74 Q 142 80 136 80 H 10 Q 4 80 4 74 Z"
+            ),
+            ellipse(36, 80, 15.5, 15.5),
+            ellipse(111, 80, 15.5, 15.5),
         ),
         1.0,
     ),
     "boat": (
-        _union(path("M 2 74 H 114 Q 108 98 90 101 H 30 Q 10 98 2 74 Z"), box(51.5, 2, 5, 74, 2), path("M 55 6 Q 94 36 99 66 H 55 Z"), path("M 53 16 Q 36 46 15 66 H 53 Z")),
+        _union(
+            path("M 2 74 H 114 Q 108 98 90 101 H 30 Q 10 98 2 74 Z"),
+            box(51.5, 2, 5, 74, 2),
+            path("M 55 6 Q 94 36 99 66 H 55 Z"),
+            path("M 53 16 Q 36 46 15 66 H 53 Z"),
+        ),
         1.02,
     ),
     "fish": (
-        _union(path("M 3 50 C 16 20 54 12 86 43 L 108 20 Q 118 14 117 26 Q 108 50 117 74 Q 118 86 108 80 L 86 57 C 54 88 16 80 3 50 Z"), path("M 36 28 Q 50 4 76 12 Q 68 24 74 38 Z"), path("M 44 70 Q 50 88 66 88 Q 62 76 66 68 Z")),
+        _union(
+            path("M 3 50 C 16 20 54 12 86 43 L 108 20 Q 118 14 117 26 Q 108 50 117 74 Q 118 86 108 80 L 86 57 C 54 88 16 80 3 50 Z"),
+            path("M 36 28 Q 50 4 76 12 Q 68 24 74 38 Z"),
+            path("M 44 70 Q 50 88 66 88 Q 62 76 66 68 Z"),
+        ),
         1.0,
     ),
     "bird": (
-        _union(path("M 0 46 L 15 39 C 18 27 34 23 43 33 C 54 43 70 50 86 50 L 116 40 Q 113 56 94 66 C 80 86 44 88 29 68 C 21 60 18 54 16 51 Z"), path("M 38 50 C 40 22 60 4 90 0 C 90 24 84 42 66 60 Z")),
+        _union(
+            path(
+                "M 0 46 L 15 39 C 18 27 34 23 43 33 C 54 43 70 50 86 50 L 116 40 Q 113 56 94 66 C 80 86 44 88 29 68 C 21 60 18 54 16 51 Z"
+            ),
+            path("M 38 50 C 40 22 60 4 90 0 C 90 24 84 42 66 60 Z"),
+        ),
         1.04,
     ),
     "cat": (
@@ -259,33 +287,64 @@ _DRAWINGS: Mapping[str, tuple[Drawing, float]] = {
         1.04,
     ),
     "flower": (
-        _union(*_petals(), ellipse(50, 34, 14, 14), path("M 47 50 H 53 L 54 116 H 46 Z"), path("M 51 100 C 54 80 72 76 86 78 C 84 94 68 104 51 104 Z"), path("M 49 92 C 46 74 30 68 16 70 C 18 86 32 96 49 96 Z")),
+        _union(
+            *_petals(),
+            ellipse(50, 34, 14, 14),
+            path("M 47 50 H 53 L 54 116 H 46 Z"),
+            path("M 51 100 C 54 80 72 76 86 78 C 84 94 68 104 51 104 Z"),
+            path("M 49 92 C 46 74 30 68 16 70 C 18 86 32 96 49 96 Z"),
+        ),
         1.04,
     ),
     "star": (_union(_star()), 1.02),
-    "heart": (_union(path("M 50 97 C 12 66 2 48 2 31 C 2 13 15 4 28 4 C 38 4 46 10 50 21 C 54 10 62 4 72 4 C 85 4 98 13 98 31 C 98 48 88 66 50 97 Z")), 0.96),
+    "heart": (
+        _union(
+            path("M 50 97 C 12 66 2 48 2 31 C 2 13 15 4 28 4 C 38 4 46 10 50 21 C 54 10 62 4 72 4 C 85 4 98 13 98 31 C 98 48 88 66 50 97 Z")
+        ),
+        0.96,
+    ),
     "apple": (
-        _union(path("M 50 30 C 58 20 94 16 95 52 C 96 80 74 104 60 102 Q 50 98 40 102 C 26 104 4 80 5 52 C 6 16 42 20 50 30 Z"), path("M 47 30 C 48 20 44 12 39 7 L 46 3 C 52 10 54 18 53 30 Z"), path("M 54 19 C 58 2 76 -2 90 2 C 86 18 70 27 54 24 Z")),
+        _union(
+            path("M 50 30 C 58 20 94 16 95 52 C 96 80 74 104 60 102 Q 50 98 40 102 C 26 104 4 80 5 52 C 6 16 42 20 50 30 Z"),
+            path("M 47 30 C 48 20 44 12 39 7 L 46 3 C 52 10 54 18 53 30 Z"),
+            path("M 54 19 C 58 2 76 -2 90 2 C 86 18 70 27 54 24 Z"),
+        ),
         0.96,
     ),
     "cup": (
-        _union(path("M 5 18 H 79 L 74 84 Q 73 98 59 98 H 25 Q 11 98 10 84 Z"), path("M 76 30 C 102 24 114 42 107 60 C 102 74 86 82 70 82 L 71 71 C 84 70 93 63 96 54 C 99 44 91 38 75 42 Z")),
+        _union(
+            path("M 5 18 H 79 L 74 84 Q 73 98 59 98 H 25 Q 11 98 10 84 Z"),
+            path("M 76 30 C 102 24 114 42 107 60 C 102 74 86 82 70 82 L 71 71 C 84 70 93 63 96 54 C 99 44 91 38 75 42 Z"),
+        ),
         0.94,
     ),
     "umbrella": (
         _union(
-            path("M 2 56 C 5 24 27 8 50 8 C 73 8 95 24 98 56 Q 90 46 82 56 Q 74 46 66 56 Q 58 46 50 56 Q 42 46 34 56 Q 26 46 18 56 Q 10 46 2 56 Z"),
-            box(47.5, 0, 5, 14, 2), box(47, 48, 6, 48),
+            path(
+                "M 2 56 C 5 24 27 8 50 8 C 73 8 95 24 98 56 Q 90 46 82 56 Q 74 46 66 56 Q 58 46 50 56 Q 42 46 34 56 Q 26 46 18 56 Q 10 46 2 56 Z"
+            ),
+            box(47.5, 0, 5, 14, 2),
+            box(47, 48, 6, 48),
             path("M 47 92 H 53 V 96 C 53 116 28 116 28 98 H 34 C 34 108 47 108 47 96 Z"),
         ),
         1.02,
     ),
     "kite": (
-        _union(path("M 50 0 L 88 42 L 50 100 L 12 42 Z"), stroke(path("M 50 97 C 40 110 64 116 52 128 C 46 136 50 142 56 146"), 4.5), path("M 53 112 L 70 106 L 68 122 Z"), path("M 56 112 L 40 106 L 41 121 Z"), path("M 52 133 L 66 125 L 67 140 Z"), path("M 50 134 L 36 128 L 36 142 Z")),
+        _union(
+            path("M 50 0 L 88 42 L 50 100 L 12 42 Z"),
+            stroke(path("M 50 97 C 40 110 64 116 52 128 C 46 136 50 142 56 146"), 4.5),
+            path("M 53 112 L 70 106 L 68 122 Z"),
+            path("M 56 112 L 40 106 L 41 121 Z"),
+            path("M 52 133 L 66 125 L 67 140 Z"),
+            path("M 50 134 L 36 128 L 36 142 Z"),
+        ),
         1.06,
     ),
     "mushroom": (
-        _union(path("M 2 56 C 2 22 28 4 52 4 C 78 4 102 22 102 56 C 102 64 94 66 84 66 H 20 C 10 66 2 64 2 56 Z"), path("M 36 60 H 68 C 66 76 72 86 74 96 Q 74 103 66 103 H 38 Q 30 103 30 96 C 32 86 38 76 36 60 Z")),
+        _union(
+            path("M 2 56 C 2 22 28 4 52 4 C 78 4 102 22 102 56 C 102 64 94 66 84 66 H 20 C 10 66 2 64 2 56 Z"),
+            path("M 36 60 H 68 C 66 76 72 86 74 96 Q 74 103 66 103 H 38 Q 30 103 30 96 C 32 86 38 76 36 60 Z"),
+        ),
         0.98,
     ),
     "butterfly": (
@@ -293,40 +352,69 @@ _DRAWINGS: Mapping[str, tuple[Drawing, float]] = {
             *_both(path("M 50 48 C 42 18 16 0 4 6 C -8 14 0 52 22 57 C 36 60 46 56 50 52 Z"), 50),
             *_both(path("M 50 54 C 34 54 12 62 13 78 C 14 94 30 100 39 90 C 46 82 50 68 50 60 Z"), 50),
             ellipse(50, 56, 5, 29),
-            *_both(stroke(path("M 49 32 Q 46 14 36 8"), 4), 50), *_both(ellipse(36, 8, 3.5, 3.5), 50),
+            *_both(stroke(path("M 49 32 Q 46 14 36 8"), 4), 50),
+            *_both(ellipse(36, 8, 3.5, 3.5), 50),
         ),
         1.06,
     ),
     "key": (
-        _union((ellipse(26, 30, 26, 26), ellipse(24, 30, 11, 11)), box(46, 24, 82, 12, 3), box(58, 18, 8, 24, 3), box(99, 32, 9, 22, 2), box(114, 32, 11, 28, 2)),
+        _union(
+            (ellipse(26, 30, 26, 26), ellipse(24, 30, 11, 11)),
+            box(46, 24, 82, 12, 3),
+            box(58, 18, 8, 24, 3),
+            box(99, 32, 9, 22, 2),
+            box(114, 32, 11, 28, 2),
+        ),
         0.94,
     ),
     "bell": (
-        _union((ellipse(50, 7, 9, 9), ellipse(50, 7, 3.5, 3.5)), path("M 50 12 C 66 12 75 22 77 40 C 79 60 85 68 96 78 Q 99 86 92 86 H 8 Q 1 86 4 78 C 15 68 21 60 23 40 C 25 22 34 12 50 12 Z"), ellipse(50, 89, 13, 12)),
+        _union(
+            (ellipse(50, 7, 9, 9), ellipse(50, 7, 3.5, 3.5)),
+            path("M 50 12 C 66 12 75 22 77 40 C 79 60 85 68 96 78 Q 99 86 92 86 H 8 Q 1 86 4 78 C 15 68 21 60 23 40 C 25 22 34 12 50 12 Z"),
+            ellipse(50, 89, 13, 12),
+        ),
         0.98,
     ),
     "cake": (
-        _union(box(-4, 97, 116, 8, 4), box(5, 62, 98, 38, 7), box(23, 34, 62, 34, 7), box(50, 14, 8, 24, 1), path("M 54 -8 C 62 2 63 10 54 14 C 45 10 46 2 54 -8 Z")),
+        _union(
+            box(-4, 97, 116, 8, 4),
+            box(5, 62, 98, 38, 7),
+            box(23, 34, 62, 34, 7),
+            box(50, 14, 8, 24, 1),
+            path("M 54 -8 C 62 2 63 10 54 14 C 45 10 46 2 54 -8 Z"),
+        ),
         1.02,
     ),
     "gift": (
-        _union(box(9, 44, 82, 56, 3), box(2, 28, 96, 20, 4), path("M 50 30 C 42 4 18 -2 14 12 C 11 26 34 30 50 32 Z"), path("M 50 30 C 58 4 82 -2 86 12 C 89 26 66 30 50 32 Z")),
+        _union(
+            box(9, 44, 82, 56, 3),
+            box(2, 28, 96, 20, 4),
+            path("M 50 30 C 42 4 18 -2 14 12 C 11 26 34 30 50 32 Z"),
+            path("M 50 30 C 58 4 82 -2 86 12 C 89 26 66 30 50 32 Z"),
+        ),
         0.94,
     ),
     "rocket": (
         _union(
-            path("M 50 0 C 70 18 76 46 70 80 H 30 C 24 46 30 18 50 0 Z"), *_both(path("M 29 54 C 12 62 6 80 9 98 L 32 82 Z"), 50),
-            box(39, 78, 22, 9, 2), path("M 40 86 H 60 C 63 100 55 106 50 118 C 45 106 37 100 40 86 Z"),
+            path("M 50 0 C 70 18 76 46 70 80 H 30 C 24 46 30 18 50 0 Z"),
+            *_both(path("M 29 54 C 12 62 6 80 9 98 L 32 82 Z"), 50),
+            box(39, 78, 22, 9, 2),
+            path("M 40 86 H 60 C 63 100 55 106 50 118 C 45 106 37 100 40 86 Z"),
         ),
         1.06,
     ),
     "bat": (
         _union(
-            *_both(path("M 50 36 C 40 34 34 38 30 44 C 24 28 10 16 -12 16 C -24 20 -36 36 -40 56 C -30 49 -22 50 -16 60 C -8 51 4 53 10 64 C 18 56 26 58 32 68 C 38 76 44 82 50 90 Z"), 50),
+            *_both(
+                path(
+                    "M 50 36 C 40 34 34 38 30 44 C 24 28 10 16 -12 16 C -24 20 -36 36 -40 56 C -30 49 -22 50 -16 60 C -8 51 4 53 10 64 C 18 56 26 58 32 68 C 38 76 44 82 50 90 Z"
+                ),
+                50,
+            ),
             path("M 38 40 L 37 16 L 46 26 Q 50 25 54 26 L 63 16 L 62 40 Q 62 54 50 54 Q 38 54 38 40 Z"),
         ),
         1.0,
     ),
     "club": (_union(_club()), 1.02),
-}  # fmt: skip
+}
 """Kind: its parts, and its presence: how much larger or smaller than its box suggests it has to be for equal weight."""

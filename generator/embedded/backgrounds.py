@@ -117,7 +117,10 @@ class Stage:
         """A flat-bottomed cloud with a lit upper edge."""
         shade = lighter(lab, -4)
         puffs = [(-0.34, 0.02, 0.17), (-0.12, -0.08, 0.22), (0.14, -0.04, 0.2), (0.35, 0.03, 0.14)]
-        puffs = [(px + self.luck.uniform(-0.03, 0.03), py + self.luck.uniform(-0.03, 0.02), r * self.luck.uniform(0.85, 1.1)) for px, py, r in puffs]
+        puffs = [
+            (px + self.luck.uniform(-0.03, 0.03), py + self.luck.uniform(-0.03, 0.02), r * self.luck.uniform(0.85, 1.1))
+            for px, py, r in puffs
+        ]
         for color, shift in ((shade, 0.0), (lab, -0.035)):
             for px, py, r in puffs:
                 self.disc(color, x + px * width, y + (py + shift) * width, r * width, r * width * 0.82)
@@ -280,7 +283,9 @@ def _desert(stage: Stage) -> None:
     for width, tall in ((luck.uniform(90, 150), luck.uniform(46, 70)), (luck.uniform(50, 80), luck.uniform(30, 46))):
         foot = stage.horizon + 6
         stage.fill((72, 13, 13), ((x, foot), (x + 14, foot - tall), (x + width - 12, foot - tall), (x + width + 8, foot)))
-        stage.fill((66, 13, 13), ((x + width * 0.6, foot), (x + width * 0.66, foot - tall), (x + width - 12, foot - tall), (x + width + 8, foot)))
+        stage.fill(
+            (66, 13, 13), ((x + width * 0.6, foot), (x + width * 0.66, foot - tall), (x + width - 12, foot - tall), (x + width + 8, foot))
+        )
         x += width + luck.uniform(10, 60)
     stage.ridge((78, 7, 18), stage.horizon - 4, 10, luck.uniform(0.7, 1.2))
     stage.gradient(stage.horizon + 14, SIDE, (77, 7, 18), bottom)
@@ -323,7 +328,13 @@ def _sea(stage: Stage) -> None:
         depth += 0.09 + luck.uniform(0, 0.04)
     for _ in range(18):
         depth = luck.random()
-        stage.disc(between((84, -4, -4), (70, -9, -10), depth), luck.uniform(0, SIDE), line + 8 + (SIDE - line - 60) * depth, 8 + 22 * depth, 0.9 + depth)
+        stage.disc(
+            between((84, -4, -4), (70, -9, -10), depth),
+            luck.uniform(0, SIDE),
+            line + 8 + (SIDE - line - 60) * depth,
+            8 + 22 * depth,
+            0.9 + depth,
+        )
 
 
 def _city(stage: Stage) -> None:
@@ -395,7 +406,10 @@ def _peak(stage: Stage, shade: Lab, x: float, y: float, slope: float) -> None:
     tall = stage.horizon + 20 - y
     half = tall / slope * 0.85
     stage.fill(shade, ((x - half, y + tall), (x, y), (x + half, y + tall)))
-    stage.fill(lighter(shade, -6), ((x, y), (x + half, y + tall), (x + half * 0.16, y + tall), (x - half * 0.06, y + tall * 0.55), (x + half * 0.08, y + tall * 0.3)))
+    stage.fill(
+        lighter(shade, -6),
+        ((x, y), (x + half, y + tall), (x + half * 0.16, y + tall), (x - half * 0.06, y + tall * 0.55), (x + half * 0.08, y + tall * 0.3)),
+    )
     snow = luck.uniform(0.26, 0.36)
     edge = [(x - half * snow, y + tall * snow)]
     for step in range(1, 7):
@@ -447,8 +461,20 @@ def _window(stage: Stage, x: float, y: float) -> None:
     view[:] = np.round(colors[0] * (1 - rows) + colors[1] * rows).astype(np.uint8)[:, None]
     stage.disc((85, 1, 5), x + width * 0.3, y + height * 0.34, 16, 11)
     stage.disc((85, 1, 5), x + width * 0.42, y + height * 0.36, 20, 13)
-    stage.fill((68, -10, 8), [(x, y + height), *((x + t * width, y + height * (0.78 - 0.08 * math.sin(t * 5 + 1))) for t in np.linspace(0, 1, 14)), (x + width, y + height)])
-    for left, top, w, h in ((-6, -6, width + 12, 8), (-6, height - 2, width + 12, 8), (-6, -6, 8, height + 12), (width - 2, -6, 8, height + 12)):
+    stage.fill(
+        (68, -10, 8),
+        [
+            (x, y + height),
+            *((x + t * width, y + height * (0.78 - 0.08 * math.sin(t * 5 + 1))) for t in np.linspace(0, 1, 14)),
+            (x + width, y + height),
+        ],
+    )
+    for left, top, w, h in (
+        (-6, -6, width + 12, 8),
+        (-6, height - 2, width + 12, 8),
+        (-6, -6, 8, height + 12),
+        (width - 2, -6, 8, height + 12),
+    ):
         stage.rect(frame, x + left, y + top, w, h)
     stage.rect(frame, x + width / 2 - 3, y, 6, height)
     stage.rect(frame, x, y + height * 0.5 - 3, width, 6)
@@ -457,10 +483,17 @@ def _window(stage: Stage, x: float, y: float) -> None:
     for side in (0, 1):
         start = x - 24 if side == 0 else x + width + 24
         turn = 1 if side == 0 else -1
-        drape = [(start, y - 12), (start + turn * 50, y - 12), *((start + turn * (16 + 34 * (1 - t) ** 2), y - 12 + (height + 26) * t) for t in np.linspace(0, 1, 12)), (start, y + height + 14)]
+        drape = [
+            (start, y - 12),
+            (start + turn * 50, y - 12),
+            *((start + turn * (16 + 34 * (1 - t) ** 2), y - 12 + (height + 26) * t) for t in np.linspace(0, 1, 12)),
+            (start, y + height + 14),
+        ]
         stage.fill(cloth, drape)
         for fold in (8, 18, 28):
-            stage.line(lighter(cloth, -5), [(start + turn * (fold * (1 - 0.5 * t)), y - 8 + (height + 18) * t) for t in np.linspace(0, 1, 8)], 1)
+            stage.line(
+                lighter(cloth, -5), [(start + turn * (fold * (1 - 0.5 * t)), y - 8 + (height + 18) * t) for t in np.linspace(0, 1, 8)], 1
+            )
     stage.rounded((54, 6, 12), x - 36, y - 18, width + 72, 7)
 
 

@@ -11,14 +11,13 @@ from functools import cache
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike as Image
 from numpy.typing import NDArray
 
 from data.palette import INK, RGB, mix
 from data.scene import COLORS
 from data.silhouettes import Points, box, ellipse, ink_width, mirror, path, shape, stroke, turned
 from generator.embedded.layout import Placed
-
-Image = NDArray[np.uint8]
 
 _SHARPER = 2
 """Canvas pixels per picture pixel."""
@@ -48,7 +47,9 @@ def ramp(color: str) -> Ramp:
     if color == "black":
         return Ramp((150, 152, 168), (84, 86, 102), base, (14, 13, 17), (8, 8, 10), (112, 114, 132))
     shade = _SHADES[color]
-    return Ramp(mix(base, (255, 252, 240), 0.64), mix(base, (255, 246, 224), 0.27), base, mix(base, shade, 0.38), mix(base, shade, 0.72), INK)
+    return Ramp(
+        mix(base, (255, 252, 240), 0.64), mix(base, (255, 246, 224), 0.27), base, mix(base, shade, 0.38), mix(base, shade, 0.72), INK
+    )
 
 
 _SHADES: Mapping[str, RGB] = {
@@ -75,7 +76,9 @@ def _shading(color: str) -> Image:
 class Pen:
     """Draws details in a kind's drawing units onto a figure's canvas."""
 
-    def __init__(self, canvas: Image, kind: str, size: float, tilt: float, mirrored: bool, origin: tuple[float, float], tints: Ramp) -> None:
+    def __init__(
+        self, canvas: Image, kind: str, size: float, tilt: float, mirrored: bool, origin: tuple[float, float], tints: Ramp
+    ) -> None:
         outline = shape(kind)
         self.tints = tints
         self._canvas = canvas
@@ -187,7 +190,10 @@ def _house(pen: Pen) -> None:
 
 
 def _tree(pen: Pen) -> None:
-    pen.fill(pen.tints.deep, path("M 40 66 H 60 V 102 H 28 Q 37 99 41 92 Z"), )
+    pen.fill(
+        pen.tints.deep,
+        path("M 40 66 H 60 V 102 H 28 Q 37 99 41 92 Z"),
+    )
     pen.fill(pen.tints.deep, path("M 41 60 H 59 L 62 95 L 72 103 H 28 L 40 94 Z"))
     pen.line(pen.tints.line, "M 48 74 V 92", 1.6)
     pen.line(pen.tints.line, "M 54 80 V 95", 1.4)
@@ -282,7 +288,10 @@ def _cat(pen: Pen) -> None:
 
 def _flower(pen: Pen) -> None:
     pen.fill(pen.tints.dark, box(45, 64, 10, 54))
-    pen.fill(pen.tints.dark, path("M 51 100 C 54 80 72 76 86 78 C 84 94 68 104 51 104 Z"), )
+    pen.fill(
+        pen.tints.dark,
+        path("M 51 100 C 54 80 72 76 86 78 C 84 94 68 104 51 104 Z"),
+    )
     pen.fill(pen.tints.dark, path("M 49 92 C 46 74 30 68 16 70 C 18 86 32 96 49 96 Z"))
     pen.line(pen.tints.line, "M 53 101 Q 66 92 78 84", 1.6)
     pen.line(pen.tints.line, "M 47 93 Q 36 82 24 76", 1.6)
@@ -291,7 +300,11 @@ def _flower(pen: Pen) -> None:
         x, y = math.cos(angle), math.sin(angle)
         pen.disc(pen.tints.light, 50 + 22 * x, 34 + 22 * y, 8.5, 6, turn * 60 - 90)
         between = angle + math.pi / 6
-        pen.line(pen.tints.line, f"M {50 + 13 * math.cos(between):.2f} {34 + 13 * math.sin(between):.2f} L {50 + 22 * math.cos(between):.2f} {34 + 22 * math.sin(between):.2f}", 1.7)
+        pen.line(
+            pen.tints.line,
+            f"M {50 + 13 * math.cos(between):.2f} {34 + 13 * math.sin(between):.2f} L {50 + 22 * math.cos(between):.2f} {34 + 22 * math.sin(between):.2f}",
+            1.7,
+        )
     pen.disc(pen.tints.line, 50, 34, 13)
     pen.disc(pen.tints.glow, 50, 34, 11)
     for x, y in ((46, 31), (53, 30), (50, 37), (56, 36), (45, 38)):
@@ -306,7 +319,16 @@ def _star(pen: Pen) -> None:
         valley = (23 * math.cos(side), 23 * math.sin(side))
         pen.fill(pen.tints.dark if 0 <= point <= 2 else mix(pen.tints.base, pen.tints.dark, 0.5), np.array([(0.0, 0.0), tip, valley]))
     pen.fill(pen.tints.light, np.array([(0.0, 0.0), (0.0, -50.0), (23 * math.cos(math.radians(-126)), 23 * math.sin(math.radians(-126)))]))
-    pen.fill(pen.tints.light, np.array([(0.0, 0.0), (50 * math.cos(math.radians(-162)), 50 * math.sin(math.radians(-162))), (23 * math.cos(math.radians(162)), 23 * math.sin(math.radians(162)))]))
+    pen.fill(
+        pen.tints.light,
+        np.array(
+            [
+                (0.0, 0.0),
+                (50 * math.cos(math.radians(-162)), 50 * math.sin(math.radians(-162))),
+                (23 * math.cos(math.radians(162)), 23 * math.sin(math.radians(162))),
+            ]
+        ),
+    )
     pen.disc(pen.tints.glow, -9, -8, 4, 2.6, -40)
 
 
@@ -408,9 +430,18 @@ def _bell(pen: Pen) -> None:
 
 def _cake(pen: Pen) -> None:
     pen.fill(pen.tints.dark, box(5, 82, 98, 20), box(23, 52, 62, 14))
-    pen.fill(pen.tints.glow, path("M 4 60 H 104 V 72 Q 98 82 92 74 Q 86 68 80 76 Q 74 86 68 76 Q 62 68 55 76 Q 48 86 42 76 Q 36 68 30 76 Q 24 84 18 75 Q 10 70 4 76 Z"))
+    pen.fill(
+        pen.tints.glow,
+        path(
+            "M 4 60 H 104 V 72 Q 98 82 92 74 Q 86 68 80 76 Q 74 86 68 76 Q 62 68 55 76 Q 48 86 42 76 Q 36 68 30 76 Q 24 84 18 75 Q 10 70 4 76 Z"
+        ),
+    )
     pen.fill(pen.tints.glow, path("M 22 32 H 86 V 43 Q 80 52 74 45 Q 68 40 62 46 Q 56 54 50 46 Q 44 40 38 46 Q 32 52 22 44 Z"))
-    pen.line(pen.tints.line, "M 5 76 Q 10 70 18 75 Q 24 84 30 76 Q 36 68 42 76 Q 48 86 55 76 Q 62 68 68 76 Q 74 86 80 76 Q 86 68 92 74 Q 98 82 103 74", 1.5)
+    pen.line(
+        pen.tints.line,
+        "M 5 76 Q 10 70 18 75 Q 24 84 30 76 Q 36 68 42 76 Q 48 86 55 76 Q 62 68 68 76 Q 74 86 80 76 Q 86 68 92 74 Q 98 82 103 74",
+        1.5,
+    )
     pen.line(pen.tints.line, "M 23 44 Q 32 52 38 46 Q 44 40 50 46 Q 56 54 62 46 Q 68 40 74 45 Q 80 52 85 45", 1.5)
     pen.line(pen.tints.line, "M 22 63 H 86", 2)
     pen.line(pen.tints.line, "M 4 98 H 104", 2)

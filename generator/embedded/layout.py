@@ -1,8 +1,7 @@
 """Where everything of a picture goes: sizes, places, tilts, the sign and the horizon. It knows nothing of pixels (painter.py).
 
 What always holds: every figure lies inside of the picture, and no two boxes (nor a box and the sign) come nearer than GAP pixels. What
-holds as
-long as there is room, given up in this order where the picture is over-full:
+holds as long as there is room, given up in this order where the picture is over-full:
 
 1. composition: things that fly are in the sky, things that stand are on the ground, the nearer the larger; room around everything;
 2. the middle of the size bands (data.silhouettes.size_band): everything moves to their lower ends, and the sign's letters get smaller;
@@ -21,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.identity import derived_random
-from data.scene import Direction, Size
+from data.scene import Direction
 from data.silhouettes import TILTS, bounds, ink_width, size_band
 from generator.embedded.lettering import Lettering, letter
 from generator.embedded.picture import Picture
@@ -37,10 +36,25 @@ RELATION_MARGIN = 0.56
 
 FLYING = frozenset({"balloon", "bird", "kite", "star", "butterfly", "bat", "rocket", "heart"})
 """Kinds that are in the sky when free to."""
-STANDING = frozenset({"house", "tree", "car", "cat", "flower", "cake", "gift", "mushroom", "cup", "boat", "apple", "bell", "umbrella", "key", "fish", "club"})
+STANDING = frozenset(
+    {"house", "tree", "car", "cat", "flower", "cake", "gift", "mushroom", "cup", "boat", "apple", "bell", "umbrella", "key", "fish", "club"}
+)
 """Kinds that stand or lie on the ground when free to."""
 
-_TILTING = {"balloon": 8, "bird": 8, "kite": 12, "star": 12, "butterfly": 12, "bat": 8, "rocket": 12, "heart": 8, "umbrella": 8, "key": 8, "fish": 8, "club": 8}
+_TILTING = {
+    "balloon": 8,
+    "bird": 8,
+    "kite": 12,
+    "star": 12,
+    "butterfly": 12,
+    "bat": 8,
+    "rocket": 12,
+    "heart": 8,
+    "umbrella": 8,
+    "key": 8,
+    "fish": 8,
+    "club": 8,
+}
 """The most that a kind is turned off the upright, degrees; 0 for what stands."""
 _CANDIDATES = 360
 """Places tried for each figure: with fewer, crowded pictures fail; with more, all take longer."""
@@ -120,7 +134,11 @@ _TRIES: tuple[_Try, ...] = (
     *[_Try(1.0, 0.82, sign=260, composed=False)] * 4,
     *[_Try(1.0, 0.68, sign=240, composed=False)] * 4,
     *[_Try(1.0, factor, factor, sign=220, composed=False) for factor in (0.8, 0.65, 0.52, 0.42) for _ in range(3)],
-    *[_Try(1.0, factor, factor, sign=240, related=False, composed=False) for factor in (1.0, 0.8, 0.65, 0.5, 0.4, 0.3, 0.2) for _ in range(3)],
+    *[
+        _Try(1.0, factor, factor, sign=240, related=False, composed=False)
+        for factor in (1.0, 0.8, 0.65, 0.5, 0.4, 0.3, 0.2)
+        for _ in range(3)
+    ],
 )
 
 
@@ -143,7 +161,9 @@ def arrange(picture: Picture) -> Layout:
     """A layout for ``picture``; always the same for the same picture, and never none."""
     horizon = _horizon(picture)
     relations = _consistent(picture)
-    crowd = sum(group.count * size_band(group.size, picture.figures)[0] ** 2 for group in picture.groups) + (30_000 if picture.lettering else 0)
+    crowd = sum(group.count * size_band(group.size, picture.figures)[0] ** 2 for group in picture.groups) + (
+        30_000 if picture.lettering else 0
+    )
     # A picture that can't be composed freely need not be tried so.
     first = 0 if crowd < 120_000 else 3 if crowd < 150_000 else 6
     for number, attempt in enumerate(_TRIES[first:], start=first):
@@ -203,7 +223,9 @@ def _levels(groups: int, relations: Sequence[tuple[int, Direction, int]]) -> tup
 class _Placing:
     """One attempt at placing everything, figure by figure, each at the best of many places that are free."""
 
-    def __init__(self, picture: Picture, relations: tuple[tuple[int, Direction, int], ...], attempt: _Try, number: int, horizon: int) -> None:
+    def __init__(
+        self, picture: Picture, relations: tuple[tuple[int, Direction, int], ...], attempt: _Try, number: int, horizon: int
+    ) -> None:
         self.picture = picture
         self.relations = relations
         self.attempt = attempt
@@ -245,13 +267,17 @@ class _Placing:
             for _ in range(group.count):
                 rank = self.luck.random()
                 # Squeezed all the way, sizes go a tenth below their band, where a judge still tells them apart.
-                size = (low * (1 - 0.09 * max(0.0, self.attempt.squeeze - 0.8) / 0.2) + (high - low) * rank * (1 - self.attempt.squeeze)) * factor
+                size = (
+                    low * (1 - 0.09 * max(0.0, self.attempt.squeeze - 0.8) / 0.2) + (high - low) * rank * (1 - self.attempt.squeeze)
+                ) * factor
                 most = _TILTING.get(group.kind, 0)
                 tilt = self.luck.choice([angle for angle in TILTS if abs(angle) <= most])
                 mirrored = self.luck.random() < 0.5
                 left, top, right, bottom = bounds(group.kind, tilt, mirrored)
                 ink = 2 * ink_width(size)
-                figures.append(_Figure(index, group.kind, size, tilt, mirrored, (right - left) * size + ink, (bottom - top) * size + ink, rank))
+                figures.append(
+                    _Figure(index, group.kind, size, tilt, mirrored, (right - left) * size + ink, (bottom - top) * size + ink, rank)
+                )
         return figures
 
     def _anchors(self) -> dict[int, tuple[float | None, float | None]]:
@@ -297,7 +323,9 @@ class _Placing:
         nearest = np.minimum(np.minimum(x - figure.width / 2, SIDE - x - figure.width / 2), 60.0)
         for box in self.boxes:
             center_x, center_y = box.center
-            apart = np.maximum(np.abs(x - center_x) - (figure.width + box.width) / 2, np.abs(y - center_y) - (figure.height + box.height) / 2)
+            apart = np.maximum(
+                np.abs(x - center_x) - (figure.width + box.width) / 2, np.abs(y - center_y) - (figure.height + box.height) / 2
+            )
             free &= apart >= GAP
             nearest = np.minimum(nearest, apart)
         strength = np.zeros(len(x))
@@ -383,5 +411,7 @@ def _rows(picture: Picture, horizon: int) -> Layout:
             figures.append(Placed(index, Rect(center_x - width / 2, center_y - height / 2, width, height), size, 0, False, False))
     sign = None
     if lettering:
-        sign = Sign(Rect((SIDE - lettering.width) // 2, SIDE - MARGIN - lettering.height, lettering.width, lettering.height), lettering, hung=False)
+        sign = Sign(
+            Rect((SIDE - lettering.width) // 2, SIDE - MARGIN - lettering.height, lettering.width, lettering.height), lettering, hung=False
+        )
     return Layout(tuple(figures), sign, horizon, faithful=False)

@@ -6,7 +6,7 @@ Used by layout.py, which has to know how much room a sign takes, and by painter.
 from dataclasses import dataclass
 from functools import cache
 
-from PIL import ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 FONT_SIZES = (54, 22)
 """The largest and the smallest letters, as font sizes in pixels; a capital is 0.7 of it high."""
@@ -31,7 +31,8 @@ class Lettering:
 
 @dataclass(frozen=True, slots=True)
 class Glyph:
-    """A letter as shares of the font size: how far right of the pen its ink begins, and the room it takes along the line, tracking included."""
+    """A letter as shares of the font size: how far right of the pen its ink begins, and the room it takes along the line, tracking
+    included."""
 
     bearing: float
     advance: float
@@ -42,10 +43,12 @@ def glyph(sign: str) -> Glyph:
     """The measures of a letter or a space; by its ink, since the typeface sets all digits equally wide and a 1 would stand lost."""
     if sign == " ":
         return Glyph(0.0, _SPACE)
-    mask, (left, _) = ImageFont.load_default(_REFERENCE).getmask2(sign, mode="L")
-    inked = mask.getbbox()
+    page = Image.new("L", (3 * _REFERENCE, 2 * _REFERENCE))
+    ImageDraw.Draw(page).text((_REFERENCE, 0), sign, fill=255, font=ImageFont.load_default(_REFERENCE))
+    inked = page.getbbox()
     assert inked is not None, "letters and digits leave ink"
-    return Glyph((left + inked[0]) / _REFERENCE, (inked[2] - inked[0]) / _REFERENCE + _TRACKING)
+    left, _, right, _ = inked
+    return Glyph((left - _REFERENCE) / _REFERENCE, (right - left) / _REFERENCE + _TRACKING)
 
 
 def letter(text: str, widest: int) -> Lettering:

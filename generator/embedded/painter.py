@@ -5,6 +5,7 @@ Draws what it is told, without failing; how the embedded generator errs is decid
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
@@ -63,7 +64,7 @@ def _put_figure(image: Image, picture: Picture, placed: Placed) -> None:
     lay(image[top : top + height, left : left + width], cutout)
 
 
-def _cast(image: Image, covered: Image, left: int, top: int, size: float) -> None:
+def _cast(image: Image, covered: MatLike, left: int, top: int, size: float) -> None:
     """The shadow that cut paper casts on what it lies on, a little to the lower right."""
     away = max(2, round(0.035 * size))
     soft = cv2.blur(covered, (away + 1, away + 1))
@@ -71,7 +72,7 @@ def _cast(image: Image, covered: Image, left: int, top: int, size: float) -> Non
     _darken(part, soft[: part.shape[0], : part.shape[1]], 0.2)
 
 
-def _darken(part: Image, coverage: Image, strength: float) -> None:
+def _darken(part: Image, coverage: MatLike, strength: float) -> None:
     """Mixes a muted dark tone into ``part``, which keeps every scenery pixel within the muted band."""
     part[:] = blend(part, _SHADOW, cv2.convertScaleAbs(coverage, alpha=strength))
 

@@ -1,8 +1,9 @@
-"""PNG → what is seen in it: figures with kind, colour, place and size; the words on a sign; the background. Pixels only, and no learned weights.
+"""PNG → what is seen in it: figures with kind, colour, place and size; the words on a sign; the background. Pixels only, and no learned
+weights.
 
-It relies on what data/palette.py and data/silhouettes.py promise about painted pictures, and on nothing else: a pixel outside of the muted band
-belongs to a thing, what hangs together is one thing, its outline tells the kind, the colour of most of its inside is its colour. Of other
-pictures than painted ones it makes little; benchmarks/scene_judge.py measures how often it is right about those.
+It relies on what data/palette.py and data/silhouettes.py promise about painted pictures, and on nothing else: a pixel outside of the muted
+band belongs to a thing, what hangs together is one thing, its outline tells the kind, the colour of most of its inside is its colour. Of
+other pictures than painted ones it makes little; benchmarks/scene_judge.py measures how often it is right about those.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from functools import cache
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
@@ -61,7 +63,8 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A thing as seen. ``kind`` None: like no known outline. ``size`` None: ordinary. ``pixels`` is its size in the sense of data/silhouettes.py."""
+    """A thing as seen. ``kind`` None: like no known outline. ``size`` None: ordinary. ``pixels`` is its size in the sense of
+    data/silhouettes.py."""
 
     kind: str | None
     color: str
@@ -83,7 +86,8 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class _Blob:
-    """Pixels that hang together: ``inside`` is 255 on them and in their holes; ``share`` is how many are of each class, per unmuted pixel."""
+    """Pixels that hang together: ``inside`` is 255 on them and in their holes; ``share`` is how many are of each class, per unmuted
+    pixel."""
 
     box: Box
     inside: Image
@@ -139,7 +143,8 @@ def _blobs(classes: Image) -> list[_Blob]:
 
 @dataclass(frozen=True, slots=True)
 class _Outlines:
-    """Every kind's silhouette in every tilt, mirrored and not: ``kinds`` and rows of ``cells``; ``extents`` are width and height at size 1."""
+    """Every kind's silhouette in every tilt, mirrored and not: ``kinds`` and rows of ``cells``; ``extents`` are width and height at size
+    1."""
 
     kinds: tuple[str, ...]
     cells: NDArray[np.uint64]
@@ -220,7 +225,7 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _LETTER_GRID = 24
 _LETTER_SIZES = ((24, 0), (40, 1), (54, 1))
 """Font sizes, and how much bolder than the typeface: as signs are written."""
-_DARK = 130
+_DARK = 112
 """Letters are darker than this, 0 to 255."""
 _SPACE = 0.4
 """A gap between letters wider than this share of a capital's height is a space."""
@@ -253,7 +258,7 @@ def _lines(letters: Sequence[Box]) -> list[list[Box]]:
     return [sorted(line, key=lambda box: box.left) for line in lines]
 
 
-def _line(part: Image, line: Sequence[Box]) -> str:
+def _line(part: MatLike, line: Sequence[Box]) -> str:
     capital = max(letter.height for letter in line)
     words = ""
     end: int | None = None
@@ -294,13 +299,13 @@ def _alphabet() -> _Alphabet:
     return _Alphabet(signs, np.stack(cells), np.array(proportions))
 
 
-def _glyph_cells(gray: Image) -> NDArray[np.float32]:
+def _glyph_cells(gray: MatLike) -> NDArray[np.float32]:
     """A letter's ink on the grid, as a vector of length 1."""
     ink = 255 - cv2.resize(gray, (_LETTER_GRID, _LETTER_GRID), interpolation=cv2.INTER_AREA).astype(np.float32).reshape(-1)
     return ink / np.float32(max(float(np.linalg.norm(ink)), 1e-6))
 
 
-def _letter(gray: Image) -> str:
+def _letter(gray: MatLike) -> str:
     known = _alphabet()
     stretch = np.abs(np.log(gray.shape[1] / gray.shape[0] / known.proportions))
     return known.signs[int((known.cells @ _glyph_cells(gray) - _LETTER_STRETCH_COST * stretch).argmax())]

@@ -1,8 +1,8 @@
 """The scene judge: holds a painted picture's pixels against the checks of a checklist. No weights, no network, a few milliseconds.
 
-:func:`measure` (pixels.py) says what is seen, :func:`answer` whether that satisfies a check, and why, in words. The judge never sees the Picture
-that was painted or the rewrite that led to it. A criterion without a check is for eyes, and it abstains. Its error rate against known
-scenes is measured by benchmarks/scene_judge.py.
+:func:`measure` (pixels.py) says what is seen, :func:`answer` whether that satisfies a check, and why, in words. The judge never sees the
+Picture that was painted or the rewrite that led to it. A criterion without a check is for eyes, and it abstains. Its error rate against
+known scenes is measured by benchmarks/scene_judge.py.
 """
 
 import asyncio
@@ -130,7 +130,10 @@ def _relation(check: Check, seen: Measurement) -> Answer:
     instead = directions(wrong[0][0].box, wrong[0][1].box)
     where = " and ".join(direction.value for direction in instead) if instead else "too near, or askew"
     if len(figures) == len(others) == 1:
-        return Answer(0.0, f"the {subject} is {where}{' the ' + reference if instead else ''}, not {check.value}{'' if instead else ' the ' + reference}")
+        return Answer(
+            0.0,
+            f"the {subject} is {where}{' the ' + reference if instead else ''}, not {check.value}{'' if instead else ' the ' + reference}",
+        )
     pairs = len(figures) * len(others)
     return Answer(0.0, f"the {subject} {verb} not all {check.value} the {reference}: {len(wrong)} of {pairs} pairs are otherwise ({where})")
 

@@ -112,7 +112,7 @@ def gain_range(nodes: Sequence[Node]) -> float:
     """How far the colour scale reaches to either side of 0: as far as the best gain, so that one bad node does not pale all others."""
     gains = [node.gain for node in nodes if node.gain is not None]
     best = max(gains, default=0.0)
-    return best if best >= LEAST_RANGE else max([LEAST_RANGE, *map(abs, gains)])
+    return max(LEAST_RANGE, best) if best > 0 else max([LEAST_RANGE, *map(abs, gains)])
 
 
 def gain_color(gain: float | None, reach: float) -> str:

@@ -62,7 +62,7 @@ class Ledger:
             _view.clear(self.where, self._stamp, run_id)
         return view
 
-    def pulse(self, view: RunView) -> "Pulse":
+    def pulse(self, view: RunView) -> Pulse:
         """Whether somebody may be at work on an unfinished run. A killed process leaves no word: then only time tells."""
         events = self._store.events(view.id)
         ended = max((event.at for event in events if event.kind == SITTING), default="")

@@ -136,12 +136,11 @@ def _choose_run(ledger: Ledger, runs: list[str]) -> str:
     current: str = st.session_state["run"]
     with st.sidebar:
         if len(runs) <= LISTED_RUNS:
-            views = {run: ledger.view(run) for run in runs}
-            return st.radio(
+    XX st.radio(
                 "Runs",
                 runs,
                 key="run",
-                format_func=lambda run: f"**{short(run)}** · {run_state(views[run], ledger.pulse(views[run]))}",
+                format_func=lambda run: f"**{short(run)}** · {states[run]}",
                 captions=[run_caption(views[run], ledger.images(views[run])) for run in runs],
             )
         chosen = st.selectbox("Runs, newest first", runs, key="run", format_func=lambda run: f"{short(run)}  {run_began(ledger.view(run))}")

@@ -63,7 +63,7 @@ def test_a_finished_run_shows_its_claim_and_its_winner(open_page, toy_home: Path
     shown = texts(page)
     assert "Better than general" in shown
     assert "claims nothing, as it should" in shown
-    assert short(run.id) in page.sidebar.radio[0].options[0]
+    assert page.sidebar.radio[0].options == [f"**{short(run.id)}** · finished"]
     assert page.selectbox(key="node").value == run.winner
     assert page.query_params == {"run": short(run.id), "node": short(run.winner or "")}
     assert shown.count('class="ph-card"') == 6

@@ -297,6 +297,7 @@ def test_must_nots_are_told_the_right_way_round() -> None:
 def test_the_scale_reaches_to_the_best_gain() -> None:
     assert graph.gain_range([node("a", gain=-0.5), node("b", gain=0.2), node("c", gain=None)]) == 0.2
     assert graph.gain_range([node("a", gain=-0.5), node("b", gain=0.0)]) == 0.5
+    assert graph.gain_range([node("a", gain=-0.5), node("b", gain=0.01)]) == graph.LEAST_RANGE
     assert graph.gain_range([]) == graph.LEAST_RANGE
 
 
