@@ -197,7 +197,8 @@ def report(tally: Tally) -> None:
             print(f"  {number:>4}  {skill:<12}{true} taken for {seen}")
         print(f"  in pictures {', '.join(map(str, tally.wrong_scenes[:12]))}")
     print(
-        f"\npaint and encode {tally.paint_ms:.1f} ms (goal: at most {GOAL_PAINT_MS:.0f}), measure {tally.measure_ms:.1f} ms (goal: {GOAL_MEASURE_MS:.0f})"
+        f"\npaint and encode {tally.paint_ms:.1f} ms (goal: at most {GOAL_PAINT_MS:.0f}),"
+        f" measure {tally.measure_ms:.1f} ms (goal: at most {GOAL_MEASURE_MS:.0f})"
     )
     print(f"scene judge: {tally.rate:.4f} of unambiguous pictures exact (goal: at least {GOAL_EXACT}): {'met' if tally.ok else 'missed'}")
 

@@ -101,7 +101,7 @@ class Reading:
     """What a text says, in its order.
 
     ``loose`` are colours that belong to no noun, as (sentence, colour). ``exclusive``: it says that there is nothing else. ``words`` is its
-    length; ``textless`` if it asks for no writing.
+    length, ``unknown`` how many of them look like content that the lexicon lacks; ``textless`` if it asks for no writing.
     """
 
     mentions: tuple[Mention, ...] = ()
@@ -111,6 +111,7 @@ class Reading:
     loose: tuple[tuple[int, str], ...] = ()
     exclusive: bool = False
     textless: bool = False
+    unknown: int = 0
     words: int = 0
 
     @property

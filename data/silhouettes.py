@@ -24,6 +24,7 @@ Points = NDArray[np.float64]
 
 _BANDS: Mapping[Size | None, tuple[float, float]] = {Size.SMALL: (40.0, 50.0), None: (73.0, 94.0), Size.LARGE: (130.0, 176.0)}
 _SMALL_BELOW, _LARGE_ABOVE = 58.0, 106.0
+_ROOMINESS = (1.75, 1.6, 1.45, 1.3, 1.17, 1.06, 0.98, 0.92)
 
 TILTS: tuple[int, ...] = (-12, -8, -4, 0, 4, 8, 12)
 """The angles in degrees, clockwise, by which figures are painted off the upright."""
@@ -49,8 +50,8 @@ def ink_width(size: float) -> float:
 
 
 def roominess(figures: int) -> float:
-    """How much larger everything is in a picture of few figures: 1.55 for one figure, down to 0.92 for eight and more."""
-    return max(0.92, 1.55 - 0.1 * (max(figures, 1) - 1))
+    """How much larger everything is in a picture of few figures: 1.75 for one figure, down to 0.92 for eight and more."""
+    return _ROOMINESS[min(max(figures, 1), len(_ROOMINESS)) - 1]
 
 
 def size_band(size: Size | None, figures: int) -> tuple[float, float]:
@@ -71,8 +72,9 @@ def shape(kind: str) -> Shape:
     drawing, presence = _DRAWINGS[kind]
     points = np.concatenate([contour for part in drawing for contour in part])
     low, high = points.min(axis=0), points.max(axis=0)
-    center = (low + high) / 2
-    scale = presence / math.sqrt(float(np.prod(high - low)))
+    center: Points = (low + high) / 2
+    extent: Points = high - low
+    scale = presence / math.sqrt(float(extent[0] * extent[1]))
     parts = tuple(tuple((contour - center) * scale for contour in part) for part in drawing)
     return Shape(parts, (float(center[0]), float(center[1])), scale)
 
@@ -90,6 +92,15 @@ def bounds(kind: str, tilt: float = 0, mirrored: bool = False) -> tuple[float, f
     points = turned(np.concatenate([contour for part in shape(kind).parts for contour in part]), tilt, mirrored)
     (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
     return float(left), float(top), float(right), float(bottom)
+
+
+@cache
+def footing(kind: str, tilt: float = 0, mirrored: bool = False) -> tuple[float, float]:
+    """Leftmost and rightmost point of the lowest tenth of a turned silhouette in shared units: where it stands."""
+    points = turned(np.concatenate([contour for part in shape(kind).parts for contour in part]), tilt, mirrored)
+    _, top, _, bottom = bounds(kind, tilt, mirrored)
+    feet = points[points[:, 1] > bottom - 0.1 * (bottom - top), 0]
+    return float(feet.min()), float(feet.max())
 
 
 def mask(kind: str, width: int, height: int, tilt: float = 0, mirrored: bool = False, ink: float = 0.0) -> NDArray[np.uint8]:
@@ -165,7 +176,7 @@ def _curve(points: list[tuple[float, float]], numbers: Sequence[float]) -> None:
 def ellipse(x: float, y: float, width: float, height: float, turn: float = 0.0) -> Points:
     """An ellipse by its centre and its half axes, turned clockwise by ``turn`` degrees; not to be changed."""
     angle = np.linspace(0, 2 * math.pi, 40, endpoint=False)
-    found = turned(np.stack([width * np.cos(angle), height * np.sin(angle)], axis=1), turn) + (x, y)
+    found = turned(np.stack([width * np.cos(angle), height * np.sin(angle)], axis=1), turn) + np.array([x, y])
     found.flags.writeable = False
     return found
 
@@ -245,7 +256,8 @@ _DRAWINGS: Mapping[str, tuple[Drawing, float]] = {
     "car": (
         _union(
             path(
-                "M 4 64 Q 4 51 16 48 L 32 44 L 46 23 Q 49 19 55 19 L 92 19 Q 98 19 102 24 L 116 44 Q 132 46 138 52 Q 142 56 142 64 V 74 Q 142 80 136 80 H 10 Q 4 80 4 74 Z"
+                "M 4 64 Q 4 51 16 48 L 32 44 L 46 23 Q 49 19 55 19 L 92 19 Q 98 19 102 24 L 116 44"
+                " Q 132 46 138 52 Q 142 56 142 64 V 74 Q 142 80 136 80 H 10 Q 4 80 4 74 Z"
             ),
             ellipse(36, 80, 15.5, 15.5),
             ellipse(111, 80, 15.5, 15.5),
@@ -321,7 +333,8 @@ _DRAWINGS: Mapping[str, tuple[Drawing, float]] = {
     "umbrella": (
         _union(
             path(
-                "M 2 56 C 5 24 27 8 50 8 C 73 8 95 24 98 56 Q 90 46 82 56 Q 74 46 66 56 Q 58 46 50 56 Q 42 46 34 56 Q 26 46 18 56 Q 10 46 2 56 Z"
+                "M 2 56 C 5 24 27 8 50 8 C 73 8 95 24 98 56 Q 90 46 82 56 Q 74 46 66 56"
+                " Q 58 46 50 56 Q 42 46 34 56 Q 26 46 18 56 Q 10 46 2 56 Z"
             ),
             box(47.5, 0, 5, 14, 2),
             box(47, 48, 6, 48),
@@ -407,7 +420,8 @@ _DRAWINGS: Mapping[str, tuple[Drawing, float]] = {
         _union(
             *_both(
                 path(
-                    "M 50 36 C 40 34 34 38 30 44 C 24 28 10 16 -12 16 C -24 20 -36 36 -40 56 C -30 49 -22 50 -16 60 C -8 51 4 53 10 64 C 18 56 26 58 32 68 C 38 76 44 82 50 90 Z"
+                    "M 50 36 C 40 34 34 38 30 44 C 24 28 10 16 -12 16 C -24 20 -36 36 -40 56"
+                    " C -30 49 -22 50 -16 60 C -8 51 4 53 10 64 C 18 56 26 58 32 68 C 38 76 44 82 50 90 Z"
                 ),
                 50,
             ),
@@ -418,3 +432,6 @@ _DRAWINGS: Mapping[str, tuple[Drawing, float]] = {
     "club": (_union(_club()), 1.02),
 }
 """Kind: its parts, and its presence: how much larger or smaller than its box suggests it has to be for equal weight."""
+
+KINDS_DRAWN: tuple[str, ...] = tuple(_DRAWINGS)
+"""The kinds that have an outline: those of data/scene.py."""

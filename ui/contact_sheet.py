@@ -6,6 +6,7 @@ Which prompts are shown depends on no score: see :data:`RULE`. It shows what the
 # pyright: reportUnknownMemberType=false
 
 import io
+import secrets
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from data.errors import PhoropterError, UsageError
+from data.errors import LedgerError, PhoropterError, UsageError
 from data.identity import short
 from data.records import Prompt, Split, Trial
 from ui.views import run_view
@@ -62,15 +63,17 @@ def contact_sheet(store: "Store", images: "ImageFiles", run_id: str, path: Path)
     columns = [name for name in ARMS if name in arms]
     rows = chosen_rows({name: _test_trials(store, view.id, arms[name]["system_prompt"]) for name in columns})
     sheet = _draw(rows, [arms[name] for name in columns], images, f"run {short(view.id)}")
+    # Two processes may be drawing the same sheet.
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        sheet.save(part, "PNG", optimize=True)
-        part.replace(path)
+        try:
+            sheet.save(part, "PNG", optimize=True)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
-        raise UsageError(
-            f"the contact sheet can't be written to {path}: {error.strerror or error}", hint="choose another --home"
-        ) from error
+        raise LedgerError(f"the contact sheet can't be written to {path}: {error.strerror or error}", hint="choose another --home") from error
 
 
 def _test_trials(store: "Store", run_id: str, system_prompt_id: str) -> list[Trial]:

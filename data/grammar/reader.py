@@ -7,6 +7,9 @@ from data.reading import Mention, Place, Reading, Sense, Setting, TextRequest
 from data.scene import Direction, Size
 from data.tokens import Match, Token, match_at
 
+_SHORT_WORD = 3
+"""Unknown words up to this length are seldom nouns or verbs that matter."""
+
 
 class Reader(Phrases):
     """Reads one text; use once."""
@@ -28,6 +31,7 @@ class Reader(Phrases):
             tuple(self.loose),
             self.exclusive,
             self.textless,
+            self.unknown,
             words,
         )
 
@@ -145,6 +149,7 @@ class Reader(Phrases):
             self.pending.several = True
         elif word not in FILLERS and word != "and":
             self.pending.spoilt = True
+            self.unknown += len(word) > _SHORT_WORD
 
     def _pronoun(self) -> None:
         """ "above it": the thing last spoken of before the subject. "It is …": the thing last spoken of."""

@@ -41,6 +41,7 @@ class State:
         self.loose: list[tuple[int, str]] = []
         self.latest: dict[str, list[int]] = {}
         self.exclusive = self.textless = False
+        self.unknown: int = 0
         self.pending = Pending()
         self.negating = False
         self.waiting: tuple[Direction, int | None] | None = None

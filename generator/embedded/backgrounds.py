@@ -99,7 +99,7 @@ class Stage:
         phases = [self.luck.uniform(0, math.tau) for _ in range(3)]
         line = [
             (
-                x,
+                float(x),
                 height
                 - swing
                 * (
@@ -458,7 +458,8 @@ def _window(stage: Stage, x: float, y: float) -> None:
     stage.rect(lighter(stage.tints.top, -7), x - 4, y - 2, width + 14, height + 14)
     colors = np.array([tone((72, -3, -14)), tone((84, 0, 2))], np.float64)
     rows = np.linspace(0, 1, view.shape[0])[:, None]
-    view[:] = np.round(colors[0] * (1 - rows) + colors[1] * rows).astype(np.uint8)[:, None]
+    shades: NDArray[np.float64] = colors[0] * (1 - rows) + colors[1] * rows
+    view[:] = np.round(shades).astype(np.uint8)[:, None]
     stage.disc((85, 1, 5), x + width * 0.3, y + height * 0.34, 16, 11)
     stage.disc((85, 1, 5), x + width * 0.42, y + height * 0.36, 20, 13)
     stage.fill(

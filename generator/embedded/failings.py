@@ -7,7 +7,7 @@ from data.identity import content_id, short
 
 @dataclass(frozen=True, slots=True)
 class Failings:
-    """Chances and limits; a chance is a probability in [0, 1] unless said otherwise. docs/embedded-world.md says where each comes from."""
+    """Chances and limits; a chance is a probability in [0, 1] unless said otherwise. docs/embedded-world.md lists them."""
 
     words_read: int = 60
     """How many words of the text are read; the rest is as if it were not there. Text encoders cut at 77 tokens or lose interest soon
@@ -86,9 +86,10 @@ class Failings:
     """Factor on ``extra`` where the setting is stated: an empty place wants filling."""
     extra_when_only: float = 0.1
     """Factor on ``extra`` where the text says that there is nothing else."""
-    extra_when_long: float = 0.8
-    """Factor on ``extra`` for texts of at least ``long_words`` words."""
-    long_words: int = 20
+    extra_when_specific: float = 0.8
+    """Factor on ``extra`` for texts that state at least ``specific_facts`` facts."""
+    specific_facts: int = 5
+    """How many counts, colours, sizes, places, relations, backgrounds and words to be written make a text specific."""
     background_ignored: float = 0.06
     """Chance that a stated background is not drawn."""
 

@@ -53,8 +53,8 @@ def ramp(color: str) -> Ramp:
 
 
 _SHADES: Mapping[str, RGB] = {
-    "red": (118, 0, 46), "orange": (186, 40, 0), "yellow": (214, 116, 0), "green": (0, 72, 66), "blue": (32, 14, 122), "purple": (56, 4, 92),
-    "pink": (186, 34, 116), "brown": (52, 20, 22),
+    "red": (118, 0, 46), "orange": (186, 40, 0), "yellow": (214, 116, 0), "green": (0, 72, 66), "blue": (32, 14, 122),
+    "purple": (56, 4, 92), "pink": (186, 34, 116), "brown": (52, 20, 22),
 }  # fmt: skip
 """What a colour turns to in the shade: darker and as vivid, as with gouache, and never so far that it would be taken for another."""
 
@@ -142,14 +142,14 @@ def lay(part: Image, cutout: Cutout) -> None:
     inside, covered = cutout.inside[window], cutout.covered[window]
     outline = cv2.subtract(covered, inside)
     ink = cv2.merge([cv2.convertScaleAbs(outline, alpha=channel / 255) for channel in INK])
-    below = cv2.multiply(part, cv2.merge((255 - covered,) * 3), scale=1 / 255)
+    below = cv2.multiply(part, cv2.merge((cv2.bitwise_not(covered),) * 3), scale=1 / 255)
     colors = cv2.multiply(cutout.colors[window], cv2.merge((inside,) * 3), scale=1 / 255)
     part[:] = cv2.add(cv2.add(below, colors), ink)
 
 
 def blend(below: Image, above: Image | RGB, coverage: Image) -> Image:
     """``above``, an image or one colour, laid over ``below`` where ``coverage`` says, 0 to 255."""
-    rest = cv2.multiply(below, cv2.merge((255 - coverage,) * 3), scale=1 / 255)
+    rest = cv2.multiply(below, cv2.merge((cv2.bitwise_not(coverage),) * 3), scale=1 / 255)
     if isinstance(above, tuple):
         return cv2.add(rest, cv2.merge([cv2.convertScaleAbs(coverage, alpha=channel / 255) for channel in above]))
     return cv2.add(rest, cv2.multiply(above, cv2.merge((coverage,) * 3), scale=1 / 255))
@@ -299,10 +299,10 @@ def _flower(pen: Pen) -> None:
         angle = math.radians(turn * 60 - 90)
         x, y = math.cos(angle), math.sin(angle)
         pen.disc(pen.tints.light, 50 + 22 * x, 34 + 22 * y, 8.5, 6, turn * 60 - 90)
-        between = angle + math.pi / 6
+        along, down = math.cos(angle + math.pi / 6), math.sin(angle + math.pi / 6)
         pen.line(
             pen.tints.line,
-            f"M {50 + 13 * math.cos(between):.2f} {34 + 13 * math.sin(between):.2f} L {50 + 22 * math.cos(between):.2f} {34 + 22 * math.sin(between):.2f}",
+            f"M {50 + 13 * along:.2f} {34 + 13 * down:.2f} L {50 + 22 * along:.2f} {34 + 22 * down:.2f}",
             1.7,
         )
     pen.disc(pen.tints.line, 50, 34, 13)
@@ -433,7 +433,8 @@ def _cake(pen: Pen) -> None:
     pen.fill(
         pen.tints.glow,
         path(
-            "M 4 60 H 104 V 72 Q 98 82 92 74 Q 86 68 80 76 Q 74 86 68 76 Q 62 68 55 76 Q 48 86 42 76 Q 36 68 30 76 Q 24 84 18 75 Q 10 70 4 76 Z"
+            "M 4 60 H 104 V 72 Q 98 82 92 74 Q 86 68 80 76 Q 74 86 68 76"
+            " Q 62 68 55 76 Q 48 86 42 76 Q 36 68 30 76 Q 24 84 18 75 Q 10 70 4 76 Z"
         ),
     )
     pen.fill(pen.tints.glow, path("M 22 32 H 86 V 43 Q 80 52 74 45 Q 68 40 62 46 Q 56 54 50 46 Q 44 40 38 46 Q 32 52 22 44 Z"))

@@ -350,11 +350,13 @@ class _Placing:
 
     def _candidates(self, figure: _Figure) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Centres spread evenly over where the figure fits into the picture (the R2 sequence, from a random start)."""
-        steps = np.arange(_CANDIDATES)
+        steps = np.arange(_CANDIDATES, dtype=np.float64)
         across = (self.luck.random() + steps * 0.7548776662466927) % 1
         down = (self.luck.random() + steps * 0.5698402909980532) % 1
         width, height = figure.width + 2 * MARGIN, figure.height + 2 * MARGIN
-        return width / 2 + across * max(0.0, SIDE - width), height / 2 + down * max(0.0, SIDE - height)
+        x: NDArray[np.float64] = width / 2 + across * max(0.0, SIDE - width)
+        y: NDArray[np.float64] = height / 2 + down * max(0.0, SIDE - height)
+        return x, y
 
     def _cost(self, figure: _Figure, x: NDArray[np.float64], y: NDArray[np.float64], nearest: NDArray[np.float64]) -> NDArray[np.float64]:
         """How little a place suits a figure."""

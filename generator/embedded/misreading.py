@@ -193,8 +193,8 @@ class _Misreader:
             chance *= f.extra_with_setting
         if self.reading.exclusive:
             chance *= f.extra_when_only
-        if self.reading.words >= f.long_words:
-            chance *= f.extra_when_long
+        if _facts(self.reading) >= f.specific_facts:
+            chance *= f.extra_when_specific
         luck = self.luck("extra", self.subject)
         if luck.random() >= chance:
             return None
@@ -259,6 +259,12 @@ def misread(text: str, seed: int, failings: Failings = _FAILINGS) -> Picture:
         text=misreader.text(),
         seed=seed,
     )
+
+
+def _facts(reading: Reading) -> int:
+    """How much a text fixes about its picture; words that say nothing about it don't count."""
+    of_things = sum(bool(m.colors) + (m.exact is not None) + bool(m.places) + (m.size is not None) for m in reading.wanted)
+    return of_things + len(reading.relations) + bool(reading.settings) + bool(reading.texts)
 
 
 def _first_words(text: str, most: int) -> str:

@@ -12,7 +12,7 @@ from PIL import ImageDraw, ImageFont
 
 from data.identity import derived_random
 from data.palette import INK, PLATE, RGB
-from data.silhouettes import bounds
+from data.silhouettes import bounds, footing
 from generator.embedded.backgrounds import paint_background, tone
 from generator.embedded.figures import blend, draw, lay
 from generator.embedded.layout import SIDE, Placed, Sign, arrange
@@ -35,7 +35,7 @@ def paint(picture: Picture) -> Image:
     layout = arrange(picture)
     image = paint_background(picture.background, picture.seed, layout.horizon)
     for placed in layout.figures:
-        _shade_ground(image, placed, picture.background)
+        _shade_ground(image, picture, placed)
     for placed in layout.figures:
         _tether(image, picture, placed)
     if layout.sign is not None:
@@ -77,19 +77,23 @@ def _darken(part: Image, coverage: MatLike, strength: float) -> None:
     part[:] = blend(part, _SHADOW, cv2.convertScaleAbs(coverage, alpha=strength))
 
 
-def _shade_ground(image: Image, placed: Placed, background: str) -> None:
+def _shade_ground(image: Image, picture: Picture, placed: Placed) -> None:
     """A soft pool of shadow under what stands."""
     if not placed.standing:
         return
-    x = placed.box.center[0] + 0.04 * placed.box.width
-    half, deep = placed.box.width * 0.54, max(4.0, placed.box.width * 0.085)
-    y = placed.box.bottom - deep * 0.35
+    kind, box = picture.groups[placed.group].kind, placed.box
+    box_left, _, box_right, _ = bounds(kind, placed.tilt, placed.mirrored)
+    feet_left, feet_right = footing(kind, placed.tilt, placed.mirrored)
+    x = box.center[0] + ((feet_left + feet_right) - (box_left + box_right)) / 2 * placed.size + 0.04 * box.width
+    half = max(0.42 * box.width, (feet_right - feet_left) * placed.size * 0.58)
+    deep = max(4.5, 0.17 * half)
+    y = box.bottom - deep * 0.2
     left, top = max(0, int(x - half - 6)), max(0, int(y - deep - 6))
     part = image[top : int(y + deep + 7), left : int(x + half + 7)]
     pool = np.zeros(part.shape[:2], np.uint8)
     center = (round((x - left) * 16), round((y - top) * 16))
     cv2.ellipse(pool, center, (round(half * 16), round(deep * 16)), 0, 0, 360, 255, cv2.FILLED, cv2.LINE_AA, 4)
-    _darken(part, cv2.blur(pool, (7, 5)), 0.2 if background == "night" else 0.34)
+    _darken(part, cv2.blur(pool, (7, 5)), 0.2 if picture.background == "night" else 0.34)
 
 
 def _tether(image: Image, picture: Picture, placed: Placed) -> None:

@@ -94,7 +94,7 @@ def noun_phrase(item: Item, *, colored: bool = True) -> str:
     if item.count is None:
         return f"{item.vague} {phrase}".strip()
     if item.count == 1:
-        return with_article(phrase)
+        return phrase if item.bare else with_article(phrase)
     return f"{NUMBERS[item.count] if item.count < len(NUMBERS) else item.count} {phrase}"
 
 

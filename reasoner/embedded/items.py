@@ -28,6 +28,8 @@ class Item:
     """Places in a three by three grid, (row, column) from -1 to 1; one per copy where copies are placed one by one."""
     enumerated: bool = False
     invented: bool = False
+    bare: bool = False
+    """Said without an article, as an occasion is: "tea time"."""
     source: int = -1
     """The index of the user's mention that it comes from."""
 
@@ -116,7 +118,7 @@ def _items(index: int, mention: Mention, unwanted: set[str], rules: frozenset[Ru
         size = None
     items = [Item(noun, kind, count, vague, list(mention.colors), size, _stated_cells(mention), source=index)]
     if mention.sense is Sense.THEME:
-        items[0].kind = ""
+        items[0].kind, items[0].bare = "", mention.unquantified and not mention.plural
         if luck(f"hint {name}").random() < 0.5 and Rule.ONLY not in rules:
             kind = luck(f"hinted {name}").choice(fitting)
             items.append(Item(kind, kind, None, luck(f"hinted {name}").choice(("", "some", "a few")), source=index))

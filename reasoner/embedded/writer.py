@@ -19,6 +19,8 @@ _INVERSE = {
     Direction.LEFT: Direction.RIGHT,
     Direction.RIGHT: Direction.LEFT,
 }
+_UNKNOWN_WORDS = 3
+"""More unknown words than this, and than two for each thing read, and the text is about something else than the things read."""
 _PHRASES = {Direction.ABOVE: "above", Direction.BELOW: "below", Direction.LEFT: "to the left of", Direction.RIGHT: "to the right of"}
 
 
@@ -41,8 +43,9 @@ class _Options:
 
 def write(user: str, reading: Reading, rules: frozenset[Rule], limit: int | None, luck: Luck) -> str:
     """The rewrite of the user's text; never empty."""
-    if not reading.wanted and not reading.texts:
-        return _framed(user, reading, rules, limit, luck)
+    readable = bool(reading.wanted or reading.texts)
+    if not readable or reading.unknown > _UNKNOWN_WORDS + 2 * len(reading.wanted):
+        return _framed(user, rules, limit, luck)
     content = content_of(reading, rules, luck)
     options = _Options(
         boosters=Rule.BOOSTERS in rules,
@@ -73,14 +76,13 @@ def _fitted(compose: Callable[[_Options], str], options: _Options, limit: int | 
     return text
 
 
-def _framed(user: str, reading: Reading, rules: frozenset[Rule], limit: int | None, luck: Luck) -> str:
+def _framed(user: str, rules: frozenset[Rule], limit: int | None, luck: Luck) -> str:
     """For words that the rule machine can't read: the words themselves, and what the rules add to any picture."""
     wish = " ".join(user.split()).rstrip(".")
     if not any(character.isalnum() for character in wish):
         wish = "a quiet scene"
-    content = Content([], [], [], [], reading.background, only=Rule.ONLY in rules)
-    if Rule.SETTING in rules and content.setting is None:
-        content.setting = "meadow"
+    # No setting is added: what can't be read may well have one of its own.
+    content = Content([], [], [], [], setting=None, only=Rule.ONLY in rules)
     lead = wish[0].upper() + wish[1:] if Rule.FAITHFUL in rules else f"{luck('opener').choice(english.OPENERS)} {wish}"
     options = _Options(
         Rule.BOOSTERS in rules, Rule.CAMERA in rules, Rule.STYLE in rules, Rule.POETIC in rules, Rule.POETIC in rules, *[True] * 6

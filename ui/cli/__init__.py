@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from data.errors import PhoropterError
 from ui.cli import doctor, export, imagine, lineage, optimize, prompts, resume, rewrite, runs, show, ui, verify
 from ui.cli.output import exit_code, print_error
-from ui.cli.usage import report, unknown_command
+from ui.cli.usage import report_misuse, unknown_command
 
 INTERRUPTED = 130
 """What shells expect of a program that Ctrl-C ended."""
@@ -31,7 +31,7 @@ class Commands(TyperGroup):
         except typer.Abort:
             code = INTERRUPTED
         except typer.TyperException as error:
-            code = report(error, as_json="--json" in words)
+            code = report_misuse(error, as_json="--json" in words)
         except PhoropterError as error:
             print_error(error, as_json="--json" in words)
             code = exit_code(error)

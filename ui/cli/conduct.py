@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from data.errors import PhoropterError
 from ui.cli.output import command_line, numbered, print_json, say
 
 if TYPE_CHECKING:
@@ -66,7 +67,11 @@ def _sheet(view: "RunView", store: "Store", places: "Settings", images: "ImageFi
         return None
     relative = f"runs/{short(view.id)}/contact-sheet.png"
     if not (places.home / relative).exists():
-        contact_sheet(store, images, view.id, places.home / relative)
+        try:
+            contact_sheet(store, images, view.id, places.home / relative)
+        except PhoropterError as error:
+            say(f"warning: {error}")  # The figures are there all the same.
+            return None
     return relative
 
 

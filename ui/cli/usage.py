@@ -18,7 +18,7 @@ def unknown_command(wanted: str, group: "TyperGroup") -> UsageError:
     return unknown("command", wanted, [name for name, command in group.commands.items() if not command.hidden])
 
 
-def report(error: typer.TyperException, *, as_json: bool) -> int:
+def report_misuse(error: typer.TyperException, *, as_json: bool) -> int:
     """Prints what typer found wrong with options and arguments; its exit code."""
     if type(error).__name__ == "NoArgsIsHelpError":
         typer.echo(error.format_message())

@@ -60,7 +60,7 @@ def _page(ledger: Ledger, settings: Settings) -> None:
     view = graph.rebased(ledger.view(run_id))
     _header(ledger, view)
     if not view.nodes:
-        st.query_params.from_dict({"run": short(run_id)})
+        _remember_url(run_id, "")
         return
     _settle_node(view)
     left, right = st.columns([11, 9], gap="medium")
@@ -68,7 +68,7 @@ def _page(ledger: Ledger, settings: Settings) -> None:
         _graph(view)
     with right:
         other = _node_panel(view)
-    _remember_url(run_id)
+    _remember_url(run_id, st.session_state["node"])
     _pictures(ledger, view, view.node(st.session_state["node"]), other)
 
 
@@ -102,11 +102,11 @@ def _follow_url(runs: list[str]) -> None:
         st.session_state["node"] = url[1]
 
 
-def _remember_url(run_id: str) -> None:
-    url = (short(run_id), short(st.session_state["node"]))
+def _remember_url(run_id: str, node: str) -> None:
+    url = (short(run_id), short(node))
     st.session_state["url"] = url
-    if (st.query_params.get("run"), st.query_params.get("node")) != url:
-        st.query_params.from_dict({"run": url[0], "node": url[1]})
+    if (st.query_params.get("run", ""), st.query_params.get("node", "")) != url:
+        st.query_params.from_dict({name: value for name, value in zip(("run", "node"), url, strict=True) if value})
 
 
 def _settle_node(view: RunView) -> None:
@@ -136,7 +136,9 @@ def _choose_run(ledger: Ledger, runs: list[str]) -> str:
     current: str = st.session_state["run"]
     with st.sidebar:
         if len(runs) <= LISTED_RUNS:
-    XX st.radio(
+            views = {run: ledger.view(run) for run in runs}
+            states = {run: run_state(view, None if view.state == "finished" else ledger.pulse(view)) for run, view in views.items()}
+            return st.radio(
                 "Runs",
                 runs,
                 key="run",

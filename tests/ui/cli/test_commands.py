@@ -85,7 +85,9 @@ def test_imagine_judges_what_reads_as_a_scene(phoropter: Phoropter, tmp_path: Pa
     assert {entry["id"] for entry in found["criteria"]} >= {"count-balloon", "color-house", "above-1"}
     assert all(entry["evidence"] for entry in found["criteria"])
     listed = record(phoropter("runs", "--json").stdout)["runs"]
-    assert [(run["id"], run["kind"], run["images"]) for run in listed] == [(found["run"], "imagine", 1)], "the same text again is the same run"
+    assert [(run["id"], run["kind"], run["images"]) for run in listed] == [(found["run"], "imagine", 1)], (
+        "the same text again is the same run"
+    )
     shown = phoropter("show", found["run"])
     assert "There are exactly three balloons" in shown.stdout
 
@@ -103,7 +105,7 @@ def test_imagine_does_not_judge_what_it_can_not_read(phoropter: Phoropter) -> No
         ("a birthday", {"count-cake-balloon-gift"}),
         ("two cats, no birds", {"count-cat", "no-bird", "others"}),
         ('a sign that says "OPEN" on a beach', {"text", "background"}),
-        ("99 balloons", set[str]()),
+        ("ten balloons", set[str]()),
         ("", set[str]()),
     ],
 )
@@ -265,7 +267,9 @@ def test_prompts_list_and_show(phoropter: Phoropter) -> None:
 
 def test_prompts_import(phoropter: Phoropter, tmp_path: Path) -> None:
     table = tmp_path / "wishes.csv"
-    table.write_text("wish,category\n" + "".join(f"a picture number {n} of a {thing},x\n" for n, thing in enumerate(["cat", "dog", "sea"] * 4)))
+    table.write_text(
+        "wish,category\n" + "".join(f"a picture number {n} of a {thing},x\n" for n, thing in enumerate(["cat", "dog", "sea"] * 4))
+    )
     assert phoropter("prompts", "import", table).exit_code == 2, "the column has to be named"
     done = phoropter("prompts", "import", table, "--column", "wish", "--out", tmp_path / "set.jsonl", "--json")
     assert done.exit_code == 0, done.stderr

@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from data.identity import short
+from data.runs import RunRecord
 from data.store import open_store
 from ui.views import RunView, run_view
 from ui.web.serving import APP
@@ -102,6 +103,22 @@ def test_a_merged_node_can_be_compared_with_each_parent(open_page, toy_home: Pat
         picker.set_value(merged.parents[place]).run()
         assert not page.exception
         assert 'class="ph-diff"' in texts(page)
+
+
+def test_many_runs_fold_into_a_list_and_a_fresh_one_has_no_lineage_yet(open_page, toy_home: Path, tmp_path: Path) -> None:
+    home = tmp_path / "copy"
+    shutil.copytree(toy_home, home)
+    begun = the_run(home).id
+    with open_store(f"sqlite:///{home / 'ledger.db'}") as store:
+        for number in range(12):
+            store.add_run(RunRecord(f"b2:{number:032x}", "optimize", {"run": {"images": 300}}, f"2031-01-{number + 1:02}T00:00:00+00:00"))
+    page = open_page(home)
+    assert len(page.sidebar.selectbox(key="run").options) == 13
+    assert "Not started yet" in texts(page)
+    assert "0 of 300 images" in texts(page)
+    page.sidebar.selectbox(key="run").set_value(begun).run()
+    assert not page.exception
+    assert 'class="ph-card"' in texts(page)
 
 
 def test_a_missing_image_is_said_in_place(open_page, toy_home: Path, tmp_path: Path) -> None:
