@@ -73,7 +73,9 @@ def contact_sheet(store: "Store", images: "ImageFiles", run_id: str, path: Path)
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
-        raise LedgerError(f"the contact sheet can't be written to {path}: {error.strerror or error}", hint="choose another --home") from error
+        raise LedgerError(
+            f"the contact sheet can't be written to {path}: {error.strerror or error}", hint="choose another --home"
+        ) from error
 
 
 def _test_trials(store: "Store", run_id: str, system_prompt_id: str) -> list[Trial]:

@@ -43,7 +43,7 @@ def ramp(color: str) -> Ramp:
     """The tints of a palette colour. White is shaded towards cool greys, so that it is never taken for the cream of a sign."""
     base = COLORS[color]
     if color == "white":
-        return Ramp((255, 255, 255), (255, 255, 255), (244, 247, 252), (196, 204, 220), (158, 168, 192), mix(INK, (150, 160, 186), 0.25))
+        return Ramp((210, 219, 236), (255, 255, 255), (244, 247, 252), (196, 204, 220), (158, 168, 192), mix(INK, (150, 160, 186), 0.25))
     if color == "black":
         return Ramp((150, 152, 168), (84, 86, 102), base, (14, 13, 17), (8, 8, 10), (112, 114, 132))
     shade = _SHADES[color]

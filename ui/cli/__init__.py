@@ -27,7 +27,7 @@ class Commands(TyperGroup):
         words = list(sys.argv[1:] if args is None else args)
         extra["standalone_mode"] = False
         try:
-            code = super().main(words, prog_name or "phoropter", **extra)
+            code = super().main(words, "phoropter", **extra)
         except typer.Abort:
             code = INTERRUPTED
         except typer.TyperException as error:

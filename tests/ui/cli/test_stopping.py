@@ -54,7 +54,7 @@ def test_killed_and_resumed_it_ends_as_if_nothing_had_happened(phoropter: Phorop
 
 def test_interrupted_it_says_how_to_go_on(tmp_path: Path, phoropter: Phoropter) -> None:
     process = start("optimize", "--images", str(IMAGES), *SLOW, "--home", "my data", cwd=tmp_path)
-    wait_until(lambda: images_in(tmp_path / "my data") > 20)
+    wait_until(lambda: images_in(tmp_path / "my data") > 60)
     process.send_signal(signal.SIGINT)
     output, said = process.communicate(timeout=30)
     assert process.returncode == 130
@@ -66,12 +66,10 @@ def test_interrupted_it_says_how_to_go_on(tmp_path: Path, phoropter: Phoropter) 
     assert command.endswith(" --home 'my data'")
     (run,) = record(phoropter("runs", "--home", "my data", "--json").stdout)["runs"]
     assert run["last_outcome"] == "stopped"
-    assert run["images"] > 10
+    assert run["images"] > 0
 
 
-def test_a_dead_endpoint_ends_the_run_and_resume_goes_on(
-    phoropter: Phoropter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dead_endpoint_ends_the_run_and_resume_goes_on(phoropter: Phoropter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PHOROPTER_REASONER__ATTEMPTS", "1")
     with closing(socket.create_server(("127.0.0.1", 0))) as probe:
         port = probe.getsockname()[1]
