@@ -209,9 +209,9 @@ class Check:
             ("other_kinds", ()),
             ("other_color", None),
         ):
-            value = getattr(self, name)
+            value: Any = getattr(self, name)
             if value != default:
-                record[name] = list(value) if isinstance(value, tuple) else value
+                record[name] = list(value) if name.endswith("kinds") else value
         return record
 
     @classmethod

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from data import lexicon
 from data.grammar.state import Pending, State
-from data.reading import Mention, Sense
+from data.mentions import Mention, Sense
 
 
 class Attributes(State):

@@ -18,7 +18,7 @@ from data.grammar.words import (
     TEXT_ENDS,
     TEXT_WORDS,
 )
-from data.reading import Place, TextRequest
+from data.mentions import Place, TextRequest
 from data.tokens import Token
 
 

@@ -3,7 +3,7 @@
 from data import lexicon
 from data.grammar.phrases import Phrases
 from data.grammar.words import COPULAS, DEFINITE, FILLERS, ORDINALS, PRONOUNS, RESET, SHAPED
-from data.reading import Mention, Place, Reading, Sense, Setting, TextRequest
+from data.mentions import Mention, Place, Reading, Sense, Setting, TextRequest
 from data.scene import Direction, Size
 from data.tokens import Match, Token, match_at
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from data.reading import Mention, Place, Setting, SpatialPhrase, TextRequest
+from data.mentions import Mention, Place, Setting, SpatialPhrase, TextRequest
 from data.scene import Direction, Size
 from data.tokens import match_at, tokenize
 

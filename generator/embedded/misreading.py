@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from data.identity import derived_random
-from data.reading import Mention, Reading, Sense, TextRequest, read
+from data.mentions import Mention, Reading, Sense, TextRequest
+from data.reading import read
 from data.scene import BACKGROUNDS, COLORS, KINDS, Direction, Size
 from generator.embedded.failings import Failings
 from generator.embedded.picture import LONGEST_TEXT, MOST_ALIKE, Group, Picture

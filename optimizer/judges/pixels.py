@@ -227,6 +227,8 @@ _LETTER_SIZES = ((24, 0), (40, 1), (54, 1))
 """Font sizes, and how much bolder than the typeface: as signs are written."""
 _DARK = 112
 """Letters are darker than this, 0 to 255."""
+_BORDER = 9
+"""How far the ink of a sign's border reaches inwards, half pixels; letters keep twice as far from the edge."""
 _SPACE = 0.4
 """A gap between letters wider than this share of a capital's height is a space."""
 _LETTER_STRETCH_COST = 0.35
@@ -240,8 +242,9 @@ def _read(image: Image, box: Box) -> str:
     _, _, stats, _ = cv2.connectedComponentsWithStats((part < _DARK).astype(np.uint8), connectivity=4, ltype=cv2.CV_16U)
     letters: list[Box] = []
     for left, top, width, height, area in stats[1:].tolist():
-        # The border is as wide as the sign; specks are no letters.
-        if width < 1.6 * box.width and area >= 32 and height >= 12:
+        # The border, or a piece of it, reaches the edge; specks are no letters.
+        within = min(left, top, part.shape[1] - left - width, part.shape[0] - top - height) > _BORDER
+        if within and area >= 32 and height >= 12:
             letters.append(Box(left, top, width, height))
     lines = [_line(part, line) for line in _lines(letters)]
     return " ".join(" ".join(lines).split())

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from data import lexicon
 from data.identity import derived_random
-from data.reading import Mention, Reading, Sense
+from data.mentions import Mention, Reading, Sense
 from data.scene import COLORS, Direction, Size
 from reasoner.embedded.rules import Rule
 

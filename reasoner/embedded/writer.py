@@ -7,7 +7,7 @@ negations repeated. Each rule changes one habit. A length limit drops what matte
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from data.reading import Reading
+from data.mentions import Reading
 from data.scene import Direction
 from reasoner.embedded import english, places
 from reasoner.embedded.items import Content, Item, Luck, content_of

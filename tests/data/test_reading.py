@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data import lexicon
-from data.reading import Mention, Reading, Sense, read
+from data.mentions import Mention, Reading, Sense
+from data.reading import read
 from data.scene import BACKGROUNDS, COLORS, KINDS, Direction, Size
 
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import UsageError
-from data.reading import Reading, read
+from data.mentions import Reading
+from data.reading import read
 from reasoner.chat import Chat, Completion
 from reasoner.embedded.rules import USEFUL, Rule, recognise
 from reasoner.engines.embedded import COMPLIANCE, EmbeddedReasoner, answer, compliance

@@ -1,7 +1,7 @@
 """Runs: what is checked before anything is spent, what makes two runs the same one, and what a sitting leaves in the ledger."""
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -130,23 +130,28 @@ class StoppedError(Exception):
     """What ends a sitting early."""
 
 
+def stop_after(kind: type[Event], count: int) -> Callable[[Event, Progress], None]:
+    """A listener that ends the sitting at the ``count``-th event of a kind."""
+    left = count
+
+    def listen(event: Event, progress: Progress) -> None:
+        nonlocal left
+        left -= isinstance(event, kind)
+        if left == 0:
+            raise StoppedError("enough for today")
+
+    return listen
+
+
 @pytest.mark.parametrize("kind", [TrialDone, RoundSealed])
 def test_stopped_again_and_again_it_comes_to_the_same_end(tmp_path: Path, whole: tuple[Any, ...], kind: type[Event]) -> None:
     sittings = 0
     while True:
         sittings += 1
-        count = 0
-
-        def listen(event: Event, progress: Progress) -> None:
-            nonlocal count
-            count += isinstance(event, kind)
-            if count == (40 * sittings if kind is TrialDone else 3 * sittings):
-                raise StoppedError("enough for today")
-
         with opened(tmp_path) as parts:
             planned = plan_run(parts.settings, parts)
             try:
-                asyncio.run(carry_out(planned, parts, listen))
+                asyncio.run(carry_out(planned, parts, stop_after(kind, (40 if kind is TrialDone else 3) * sittings)))
                 break
             except StoppedError:
                 continue

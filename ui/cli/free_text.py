@@ -6,7 +6,7 @@ Only of what data/reading.py understands; a text that it makes nothing of gets n
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from data.reading import Mention, Reading
+    from data.mentions import Mention, Reading
     from data.records import Criterion
     from data.scene import Relation, Scene, Thing
 
@@ -21,7 +21,7 @@ def checklist_of(text: str) -> "tuple[Criterion, ...]":
 
 
 def _scene(reading: "Reading") -> "Scene | None":
-    from data.reading import Sense
+    from data.mentions import Sense
     from data.scene import Scene
 
     wanted = {index: mention for index, mention in enumerate(reading.mentions) if not mention.negated}
@@ -39,7 +39,7 @@ def _scene(reading: "Reading") -> "Scene | None":
 
 
 def _thing(mention: "Mention", relation: "Relation | None") -> "Thing":
-    from data.reading import Sense
+    from data.mentions import Sense
     from data.scene import Thing
 
     least, most = mention.least, mention.most

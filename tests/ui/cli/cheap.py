@@ -1,6 +1,6 @@
 """Engines that cost nothing, for tests of what happens around engines: named in specs, as users name their own.
 
-A picture is one colour, drawn by chance from the rewrite's words; the judge likes some colours more. Both are pure functions of their requests.
+A picture is one colour, drawn by chance from the rewrite's words; the judge likes some colours more. Both are pure functions.
 """
 
 import asyncio
