@@ -199,7 +199,7 @@ def _validated(merged: Mapping[str, Any], origins: Mapping[str, str]) -> Setting
     except ValidationError as error:
         problem = error.errors()[0]
         name = ".".join(str(part) for part in problem["loc"])
-        hint = "`phoropter doctor` shows all settings, and where each comes from"
+        hint = f"given was {problem['input']!r}; docs/commands.md lists what can be set"
         if problem["type"] == "extra_forbidden":
             known = [known for known, _ in _flat(Settings().model_dump())]
             hint = f"nearest: {', '.join(nearest(name, known)[:3])}"

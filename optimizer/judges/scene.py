@@ -84,7 +84,9 @@ def _count(check: Check, seen: Measurement) -> Answer:
         rest = Counter(figure.color for figure in alike if figure.color != check.color)
         found += f" (and {_listed([f'{number} {color}' for color, number in rest.most_common()])})"
     right = len(wanted) >= check.least and (check.most is None or len(wanted) <= check.most)
-    return Answer(float(right), found if right else f"{found}, {_range(check.least, check.most)} wanted")
+    # "no cars seen" says all where one is enough, and it is good news where none is wanted.
+    told = right or (check.least == 1 and check.most is None)
+    return Answer(float(right), found if told else f"{found}, {_range(check.least, check.most)} wanted")
 
 
 def _color(check: Check, seen: Measurement) -> Answer:

@@ -54,7 +54,7 @@ def test_every_shipped_profile_can_be_read() -> None:
     ("text", "said", "hint"),
     [
         ("[run]\nimage = 3\n", "run.image (from profile", "nearest: run.images"),
-        ("[run]\nimages = 0\n", "run.images (from profile", ""),
+        ("[run]\nimages = 0\n", "run.images (from profile", "given was 0; "),
         ("[run]\nroots = []\n", "run.roots", ""),
         ("[reasoner]\nattempts = 99\n", "reasoner.attempts", ""),
         ("[run\n", "is not valid TOML", "compare it with"),

@@ -6,7 +6,7 @@ Importing this loads nothing heavy (benchmarks/startup.py): each command imports
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from data.errors import PhoropterError
 from ui.cli import doctor, export, imagine, lineage, optimize, prompts, resume, rewrite, runs, show, ui, verify
 from ui.cli.output import exit_code, print_error
-from ui.cli.usage import report_misuse, unknown_command
+from ui.cli.usage import print_version, report_misuse, unknown_command
 
 INTERRUPTED = 130
 """What shells expect of a program that Ctrl-C ended."""
@@ -50,9 +50,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Finds a better system prompt for the language model that rewrites prompts in front of a text-to-image model.",
     epilog="Start with: phoropter optimize   (nothing to download, no key, no GPU)",
 )
+
+
+@app.callback()
+def before_any_command(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", callback=print_version, is_eager=True)] = False,
+) -> None:
+    """Finds a better system prompt for the language model that rewrites prompts in front of a text-to-image model."""
+
+
 app.command("optimize")(optimize.optimize)
 app.command("resume")(resume.resume)
 app.command("rewrite")(rewrite.rewrite)

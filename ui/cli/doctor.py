@@ -92,13 +92,10 @@ def _print(asked: "Resolved", checks: list[Check], *, ready: bool) -> None:
 
 def _checks(asked: "Resolved") -> Iterator[Check]:
     import platform
-    from importlib.metadata import PackageNotFoundError, version
 
-    try:
-        own = version("phoropter")
-    except PackageNotFoundError:
-        own = "not installed, run from its folder"
-    yield Check("phoropter", True, f"{own}, Python {platform.python_version()}")
+    from ui.cli.usage import own_version
+
+    yield Check("phoropter", True, f"{own_version()}, Python {platform.python_version()}")
     yield from _engines(asked.settings)
     yield _prompts(asked.settings)
     yield from _places(asked.settings)

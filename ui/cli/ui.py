@@ -37,6 +37,7 @@ def ui(
     try:
         code = child.wait()
     except KeyboardInterrupt:
+        child.terminate()
         child.wait()
         code = 130
     raise typer.Exit(code)

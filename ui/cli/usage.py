@@ -11,6 +11,23 @@ if TYPE_CHECKING:
     from typer.core import TyperGroup
 
 
+def print_version(wanted: bool) -> None:
+    """What ``--version`` does."""
+    if wanted:
+        print(own_version())
+        raise typer.Exit
+
+
+def own_version() -> str:
+    """The installed version; in words where it is run from its folder."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("phoropter")
+    except PackageNotFoundError:
+        return "not installed, run from its folder"
+
+
 def unknown_command(wanted: str, group: "TyperGroup") -> UsageError:
     """There is no such command: which there are, the nearest first."""
     from ui.spec import unknown

@@ -93,7 +93,7 @@ def test_a_strange_background_has_no_name() -> None:
     [
         (Check(Trait.COUNT, ("balloon",), least=3, most=3), measured(*[figure("balloon")] * 5), 0, "5 balloons seen, exactly 3 wanted"),
         (Check(Trait.COUNT, ("balloon",), least=3, most=3), measured(*[figure("balloon")] * 3), 1, "3 balloons seen"),
-        (Check(Trait.COUNT, ("fish",), least=1), measured(), 0, "no fish seen, at least 1 wanted"),
+        (Check(Trait.COUNT, ("fish",), least=1), measured(), 0, "no fish seen"),
         (Check(Trait.COUNT, ("cake", "gift"), least=2, most=4), measured(figure("cake")), 0, "1 cake or gift seen, 2 to 4 wanted"),
         (Check(Trait.COUNT, ("cake", "gift"), least=2), measured(figure("cake"), figure("gift")), 1, "2 cakes or gifts seen"),
         (

@@ -1,6 +1,7 @@
 """Every command on the embedded world: what it prints for people, and the one JSON object for machines."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.chat_server import chat_server
-from tests.ui.cli.conftest import IMAGES, Finished, Phoropter, record
+from tests.ui.cli.conftest import IMAGES, ROOT, Finished, Phoropter, record
 
 TEXT = "three red balloons above a blue house"
 
@@ -340,3 +341,27 @@ def test_a_contact_sheet_with_lost_pictures_says_so(phoropter: Phoropter, finish
     with Image.open(sheet) as bare, Image.open(finished.home / finished.record["contact_sheet"]) as whole:
         assert bare.size == whole.size
         assert bare.tobytes() != whole.tobytes()
+
+
+# -- the page about all this
+
+
+def test_the_page_about_commands_has_every_command_and_option() -> None:
+    import typer
+
+    from ui.cli import app
+    from ui.settings import Settings
+
+    page = (ROOT / "docs" / "commands.md").read_text()
+    group = typer.main.get_command(app)
+    commands = dict(group.commands)  # pyright: ignore[reportAttributeAccessIssue]
+    for name, command in {**commands, **commands["prompts"].commands}.items():
+        assert re.search(rf"\b{name}\b", page), name
+        for option in command.params:
+            for spelling in option.opts:
+                assert not spelling.startswith("--") or spelling == "--help" or spelling in page, f"{name} {spelling}"
+    for section, value in Settings().model_dump().items():
+        names = value if isinstance(value, dict) else {section: value}
+        for name in names:
+            dotted = f"{'run' if section == 'run' else 'STAGE'}.{name}" if isinstance(value, dict) else name
+            assert f"`{dotted}`" in page, dotted

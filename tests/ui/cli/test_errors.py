@@ -37,7 +37,7 @@ def spoken(text: str) -> tuple[str, str]:
         (["optimize", "--images", "40"], "40 images are too few", "give it at least --images 200"),
         (["optimize", "--imagse", "300"], "No such option: --imagse", "`phoropter optimize --help`"),
         (["optimize", "--images", "many"], "Invalid value for '--images'", "`phoropter optimize --help`"),
-        (["optimize", "--dollars", "-1"], "run.dollars (from command line)", "`phoropter doctor`"),
+        (["optimize", "--dollars", "-1"], "run.dollars (from command line)", "given was -1.0; docs/commands.md"),
         (["rewrite"], "Missing argument 'TEXT'", "`phoropter rewrite --help`"),
         (["runs"], "there is no ledger at phoropter-data/ledger.db", "`phoropter optimize` makes one"),
         (["resume", "1234"], "there is no ledger", "`phoropter optimize` makes one"),

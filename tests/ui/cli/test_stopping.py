@@ -5,8 +5,9 @@ import shutil
 import signal
 import socket
 import time
+import urllib.request
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +161,30 @@ def test_a_ledger_and_its_pictures_can_be_moved(phoropter: Phoropter, finished: 
     with open_store(f"sqlite:///{moved / 'ledger.db'}") as store:
         assert json.dumps(str(finished.home)) not in json.dumps([dict(run.config) for run in store.runs()])
     assert untimed(phoropter("resume", finished.id, "--home", moved, "--json").stdout) == untimed(finished.stdout)
+
+
+def test_the_pages_start_and_end_with_the_command(finished: Finished, tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        port = probe.getsockname()[1]
+    process = start("ui", "--port", str(port), "--home", str(finished.home), cwd=tmp_path)
+
+    def healthy() -> bool:
+        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2) as answer:
+            return bool(answer.read() == b"ok")
+        assert process.poll() is None
+        return False
+
+    try:
+        wait_until(healthy)
+        taken = start("ui", "--port", str(port), cwd=tmp_path)
+        _, said = taken.communicate(timeout=30)
+        assert taken.returncode == 2
+        assert f"port {port} can't be had" in said
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    assert f"http://127.0.0.1:{port}" in said
+    assert "Traceback" not in said
+    assert process.returncode == 130
+    with pytest.raises(OSError, match="refused"), socket.create_connection(("127.0.0.1", port), timeout=1):
+        pass
