@@ -61,10 +61,11 @@ class Progress:
     seconds: float
 
 
-def plan_run(settings: Settings, parts: Parts) -> PlannedRun:
-    """Checks everything that can be checked before a cent is spent; UsageError says what is wrong."""
+def checked_problem(settings: Settings) -> Problem:
+    """What is to be optimized; all that can be checked without an engine or a ledger is: UsageError says what is wrong."""
     prompts = load_prompt_set(settings.run.prompts)
-    roots = [load_system_prompt(name) for name in settings.run.roots]
+    # Named twice, a root is still one.
+    roots = list({root.id: root for root in map(load_system_prompt, settings.run.roots)}.values())
     baselines = [Arm(name, load_system_prompt(name)) for name in BASELINES]
     if settings.run.reference not in BASELINES:
         raise UsageError(f"run.reference is {settings.run.reference!r}", hint=f"one of: {', '.join(BASELINES)}")
@@ -75,15 +76,22 @@ def plan_run(settings: Settings, parts: Parts) -> PlannedRun:
         )
     _check_judgeable(settings, prompts)
     problem = Problem(prompts, roots, baselines, settings.run.reference, settings.run.seed)
+    problem.shares(settings.run.images)
+    return problem
+
+
+def plan_run(settings: Settings, parts: Parts) -> PlannedRun:
+    """Checks everything that can be checked before a cent is spent; UsageError says what is wrong."""
+    problem = checked_problem(settings)
     limits = Limits(settings.run.images, settings.run.dollars, settings.run.tokens, settings.run.seconds)
     shares = problem.shares(limits.images)
     config = settings.model_dump(mode="json", exclude={"home", "ledger", "images_at", "description"})
     determining = {
         "format": FORMAT,
         "run": {name: value for name, value in config["run"].items() if name != "prompts"},
-        "prompts": [[prompt.id, prompt.split.value] for prompt in prompts],
-        "roots": [root.id for root in roots],
-        "baselines": [arm.system_prompt.id for arm in baselines],
+        "prompts": [[prompt.id, prompt.split.value] for prompt in problem.prompts],
+        "roots": [root.id for root in problem.roots],
+        "baselines": [arm.system_prompt.id for arm in problem.baselines],
         "engines": [
             parts.pipeline.reasoner.identity,
             parts.pipeline.generator.identity,

@@ -201,3 +201,9 @@ def test_only_a_search_can_be_resumed(tmp_path: Path) -> None:
         parts.store.add_run(RunRecord("b2:abcd", "imagine", {}, "2026-01-01T00:00:00+00:00"))
         with pytest.raises(UsageError, match="of kind imagine, which has nothing to resume"):
             resumed_settings(parts.store, "abcd", Settings())
+
+
+def test_a_root_named_twice_is_one(tmp_path: Path) -> None:
+    with opened(tmp_path, run__roots=("general", "general")) as twice, opened(tmp_path, run__roots=("general",)) as once:
+        assert [root.name for root in plan_run(twice.settings, twice).problem.roots] == ["general"]
+        assert plan_run(once.settings, once).problem.roots == plan_run(twice.settings, twice).problem.roots

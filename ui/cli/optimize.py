@@ -33,9 +33,10 @@ def optimize(
     """
     from ui.cli.conduct import conduct, with_origins
     from ui.cli.opening import parts
-    from ui.running import plan_run
+    from ui.running import checked_problem, plan_run
 
     asked = resolved(context)
+    checked_problem(asked.settings)  # Before a ledger is made that nothing would come into.
     with parts(asked.settings) as made:
         planned = with_origins(plan_run(asked.settings, made), asked.origins)
         conduct(planned, made, asked.settings, as_json=json)

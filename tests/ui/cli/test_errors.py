@@ -51,6 +51,7 @@ def test_wrong_input(phoropter: Phoropter, arguments: list[str], said: str, firs
     assert hint.startswith(first)
     assert done.exit_code == 2
     assert done.stdout == ""
+    assert not Path("phoropter-data").exists(), "nothing was started"
     again = phoropter(*arguments, "--json")
     assert again.exit_code == 2
     assert record(again.stdout)["error"] == {"type": "UsageError", "message": error, "hint": hint}
