@@ -150,5 +150,8 @@ async def confirm(
 
 def _report(arms: Sequence[Arm], trials: dict[str, list[Trial]], again: list[Trial], problem: Problem) -> Comparison:
     if not trials[BEST]:
-        raise FatalError("a limit of the budget was reached before anything could be confirmed", hint="raise it, then `phoropter resume`")
+        raise FatalError(
+            "a limit of the budget was reached before anything could be confirmed",
+            hint="optimize again with a higher limit: what is done is not paid for again",
+        )
     return compare(arms, trials, best=BEST, reference=problem.reference, again=again, seed=derived_seed(problem.seed, "statistics"))

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri, stdtrit
 
 from data.identity import derived_seed
 
@@ -68,6 +67,8 @@ def _resampled_means(data: Floats, seed: int, resamples: int) -> Floats:
 
 def _bca_levels(data: Floats, means: Floats, mean: float, confidence: float) -> Floats:
     """The two percentile levels after bias correction and acceleration."""
+    from scipy.special import ndtr, ndtri, stdtrit  # A quarter of a second that commands which only read figures need not spend.
+
     # Ties count half, as they do with scores on a coarse grid; the clip keeps the correction finite.
     same = 1e-9 * float(np.ptp(data))
     below = (np.count_nonzero(means < mean - same) + 0.5 * np.count_nonzero(np.abs(means - mean) <= same)) / means.size

@@ -18,7 +18,7 @@ from data.records import Prompt
 from optimizer.budget import Budget, Limits, Shares
 from optimizer.compare import Arm
 from optimizer.evaluate import Evaluator
-from optimizer.events import Born, Event, TrialDone
+from optimizer.events import Born, Event, ProposalDone, TrialDone
 from optimizer.optimize import Problem, optimize
 from ui.eventlog import CONFIRMED, SITTING, history, to_record
 from ui.settings import Settings, settings_from
@@ -180,7 +180,9 @@ async def carry_out(planned: PlannedRun, parts: Parts, listen: Callable[[Event, 
 class LedgerWriter:
     """Writes a run's events to the ledger in their order, trials in groups, from a thread of its own. Use inside ``async with``.
 
-    Leaving writes what is left. An error of the ledger ends the run at the next event.
+    Trials are written as they come; what the proposer said and what was born of it, when the round is sealed that rests on it. So a run
+    that ends in the middle of a round leaves no decision of that round behind, and asks again when it is resumed. Leaving writes what is
+    left. An error of the ledger ends the run at the next event.
     """
 
     def __init__(self, store: "Store", run_id: str) -> None:
@@ -188,6 +190,7 @@ class LedgerWriter:
         self._run_id = run_id
         self._queue: asyncio.Queue[Event] = asyncio.Queue(maxsize=8 * FLUSH_TRIALS)
         self._ordinal = 0
+        self._unsealed: list[Event] = []
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "LedgerWriter":
@@ -234,8 +237,17 @@ class LedgerWriter:
         if trials:
             self._store.add_trials(self._run_id, trials)
         for event in group:
+            if isinstance(event, TrialDone):
+                continue
+            self._unsealed.append(event)
+            if not (isinstance(event, ProposalDone) or (isinstance(event, Born) and event.derivation.parents)):
+                self._write_decisions()
+
+    def _write_decisions(self) -> None:
+        for event in self._unsealed:
             if isinstance(event, Born):
                 self._store.add_derivations(self._run_id, [(event.ordinal, event.derivation)])
             elif not isinstance(event, TrialDone):
                 self._store.add_event(self._run_id, self._ordinal, *to_record(event))
                 self._ordinal += 1
+        self._unsealed.clear()

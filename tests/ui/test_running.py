@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from data.errors import FatalError, UsageError
+from data.errors import FailureKind, FatalError, StageError, UsageError
 from data.formats import load_prompts, save_prompts
 from data.records import Prompt, Split
 from optimizer.events import Confirmed, Event, RoundSealed, TrialDone
+from optimizer.proposers import Proposal, ProposalRequest
 from tests.ui.cli import cheap
 from ui.eventlog import CONFIRMED, SITTING
 from ui.running import LedgerWriter, Progress, carry_out, plan_run, resumed_settings
@@ -207,3 +208,34 @@ def test_a_root_named_twice_is_one(tmp_path: Path) -> None:
     with opened(tmp_path, run__roots=("general", "general")) as twice, opened(tmp_path, run__roots=("general",)) as once:
         assert [root.name for root in plan_run(twice.settings, twice).problem.roots] == ["general"]
         assert plan_run(once.settings, once).problem.roots == plan_run(twice.settings, twice).problem.roots
+
+
+# -- a proposer that goes away
+
+
+class Away:
+    """The embedded proposer's place, while nobody is there."""
+
+    def __init__(self, identity: str) -> None:
+        self.identity = identity
+
+    async def __call__(self, request: ProposalRequest) -> Proposal:
+        raise StageError(FailureKind.UNREACHABLE, "no connection", hint="start it")
+
+
+def test_a_proposer_that_is_away_ends_the_run_and_its_silence_does_not_stay(tmp_path: Path) -> None:
+    with opened(tmp_path, run__images=700) as parts:
+        planned = plan_run(parts.settings, parts)
+        with pytest.raises(FatalError, match="no usable system prompt; the last: no connection"):
+            asyncio.run(carry_out(planned, replace(parts, proposer=Away(parts.proposer.identity)), quiet))
+        assert len(run_view(parts.store, planned.id).nodes) == 2
+    with opened(tmp_path, run__images=700) as parts:
+        asyncio.run(carry_out(planned, parts, quiet))
+        view = run_view(parts.store, planned.id)
+        assert view.state == "finished"
+        assert len(view.nodes) > 2
+        again = outcome(parts, planned.id)
+        assert not list(parts.store.verify(parts.images))
+    with opened(tmp_path, run__images=700) as parts:
+        asyncio.run(carry_out(planned, parts, quiet))
+        assert outcome(parts, planned.id) == again
