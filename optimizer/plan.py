@@ -15,20 +15,28 @@ from data.records import Derivation, Operation, Prompt, SystemPrompt, Trial, Tri
 from optimizer.events import Standing
 from optimizer.posterior import Beliefs, LineagePosterior, Prior
 
+BARREN_TRIALS = 8
+"""A system prompt without a score after so many trials is left alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """How the search spends its images.
 
-    ``round_size`` trials are decided at once, in blocks of ``block`` for one system prompt. A child is first measured on ``first_look``
-    pairs. From ``mature`` scores on, a system prompt may have a child per ``scores_per_child`` scores. At most ``proposals_per_round``
-    proposals are asked for at once. ``shortlist`` system prompts go to the selection. ``max_words`` bounds a proposed system prompt.
+    ``round_size`` trials are decided at once, in blocks of ``block`` for one system prompt. ``ahead`` rounds are under way beyond the one
+    being waited for, and a proposal enters the lineage ``thinking`` rounds after it was asked for: both keep the generator busy, and both
+    cost images, since decisions then rest on less (docs/decisions/0003-rounds-ahead.md has the figures). A child is first measured on
+    ``first_look`` pairs. From ``mature`` scores on, a system prompt may have a child per ``scores_per_child`` scores. At most
+    ``proposals_per_round`` proposals are asked for at once. ``shortlist`` system prompts go to the selection. ``max_words`` bounds a
+    proposed system prompt.
     """
 
-    round_size: int = 16
+    round_size: int = 4
     block: int = 4
+    ahead: int = 2
+    thinking: int = 1
     first_look: int = 6
-    mature: int = 8
+    mature: int = 6
     scores_per_child: float = 5.0
     proposals_per_round: int = 3
     shortlist: int = 3
@@ -50,6 +58,11 @@ class Candidate:
     @property
     def scored(self) -> int:
         return sum(trial.score is not None for trial in self.trials.values())
+
+    @property
+    def barren(self) -> bool:
+        """Whether it has only ever failed: a system prompt that makes the reasoner refuse teaches nothing, however often it is tried."""
+        return len(self.trials) >= BARREN_TRIALS and self.scored == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +171,20 @@ class Planner:
         return self._posterior.beliefs()
 
     def next_round(self, number: int, images: int) -> Round:
-        """At most ``images`` measurements, and the mutations to ask for meanwhile."""
+        """A round of at most ``images`` measurements, which are all that are left, and the mutations to ask for meanwhile."""
         size = min(images, self.policy.round_size)
         measurements, self._fresh = self._fresh[:size], self._fresh[size:]
         mutations: list[Mutation] = []
         generator = np.random.default_rng(derived_seed(self._seed, "round", number))
         beliefs = self.beliefs()
+        barren = [node for node, candidate in enumerate(self.candidates) if candidate.barren]
+        # A child that is born too late to be measured is not asked for.
+        mutable = self.policy.proposals_per_round if images > 2 * self.policy.first_look else 0
         while len(measurements) < size:
-            node = int(beliefs.draw(generator)[0].argmax())
-            if self._ripe(node) and len(mutations) < self.policy.proposals_per_round:
+            draw = beliefs.draw(generator)[0]
+            draw[barren] = -np.inf
+            node = int(draw.argmax())
+            if self._ripe(node) and len(mutations) < mutable:
                 mutations.append(self._mutation(node, beliefs, number, len(mutations)))
                 self.candidates[node].children += 1
             else:

@@ -1,6 +1,6 @@
 """The search: an asynchronous generator of events that measures, proposes, and keeps what the posterior believes in.
 
-Decisions come from the planner, round by round. While one round is being measured, the next is already decided and under way, and
+Decisions come from the planner, round by round. While one round is being measured, later ones are already decided and under way, and
 proposals are written meanwhile, so that the generator never waits for a decision. A decision rests only on rounds that were sealed before
 it,
 never on which trial finished first: the same seed and the same outcomes give the same search, also after a kill.
@@ -27,8 +27,6 @@ from optimizer.proposers import Proposal, ProposalRequest
 from optimizer.stage import Stage
 from optimizer.trial import failure_of
 
-AHEAD = 1
-"""Rounds under way beyond the one being waited for."""
 HOPELESS_PROPOSALS = 8
 """So many requests without an answer, none between, end the run: more images would only measure the roots again."""
 
@@ -58,6 +56,8 @@ class Search:
     seed: int
     history: History
     barren: int = 0
+    sealed: int = 0
+    asked: "deque[_Asked]" = field(default_factory=deque["_Asked"])
 
     async def run(self, roots: Sequence[Derivation]) -> AsyncGenerator[Event, None]:
         """Searches until its images are spent or a limit of the budget is near."""
@@ -67,7 +67,7 @@ class Search:
         number, planned = 0, 0
         try:
             while True:
-                while len(under_way) <= AHEAD and planned < self.images and not self.budget.exhausted(self.reserve):
+                while len(under_way) <= self.planner.policy.ahead and planned < self.images and not self.budget.exhausted(self.reserve):
                     decided = self.planner.next_round(number, self.images - planned)
                     under_way.append(self._start(decided))
                     number, planned = number + 1, planned + len(decided.measurements)
@@ -79,12 +79,19 @@ class Search:
                 under_way.popleft()
         finally:
             for running in under_way:
-                await running.cancel()
+                await running.measuring.cancel()
+            await self._stop_asking()
 
     def _start(self, decided: Round) -> "_Running":
+        """Sets a round's measurements and proposals going."""
+        if decided.mutations:
+            self.asked.append(_Asked(self.sealed + self.planner.policy.thinking, self._ask(decided)))
+        return _Running(decided, measure(self.planner, self.evaluator, decided.measurements))
+
+    def _ask(self, decided: Round) -> "list[asyncio.Task[_Proposed]]":
         beliefs = self.planner.beliefs()
         known = frozenset(candidate.system_prompt.id for candidate in self.planner.candidates)
-        proposals = [
+        return [
             asyncio.create_task(
                 self._propose(
                     mutation,
@@ -100,7 +107,12 @@ class Search:
             )
             for index, mutation in enumerate(decided.mutations)
         ]
-        return _Running(decided, measure(self.planner, self.evaluator, decided.measurements), proposals)
+
+    async def _stop_asking(self) -> None:
+        tasks = [task for asked in self.asked for task in asked.proposals]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _propose(self, mutation: Mutation, request: ProposalRequest, known: frozenset[str]) -> "_Proposed":
         key = request.key(self.proposer_identity)
@@ -121,9 +133,12 @@ class Search:
                 self.budget.charge(trial)
                 yield TrialDone(Phase.SEARCH, trial)
         running.measuring.take_into(self.planner)
-        for proposed in await asyncio.gather(*running.proposals):
-            for event in self._take(proposed):
-                yield event
+        self.sealed += 1
+        while self.asked and self.asked[0].due <= self.sealed:
+            for proposed in await asyncio.gather(*self.asked[0].proposals):
+                for event in self._take(proposed):
+                    yield event
+            self.asked.popleft()
         yield sealed(self.planner, self.budget, running.round.number, Phase.SEARCH, running.measuring)
 
     def _take(self, proposed: "_Proposed") -> list[Event]:
@@ -155,16 +170,17 @@ class _Proposed:
 
 
 @dataclass(frozen=True, slots=True)
+class _Asked:
+    """Proposals that are being written; they enter the lineage when ``due`` rounds are sealed."""
+
+    due: int
+    proposals: "list[asyncio.Task[_Proposed]]"
+
+
+@dataclass(frozen=True, slots=True)
 class _Running:
     round: Round
     measuring: "Measuring"
-    proposals: "list[asyncio.Task[_Proposed]]"
-
-    async def cancel(self) -> None:
-        await self.measuring.cancel()
-        for task in self.proposals:
-            task.cancel()
-        await asyncio.gather(*self.proposals, return_exceptions=True)
 
 
 class Measuring:
@@ -214,9 +230,22 @@ def measure(planner: Planner, evaluator: Evaluator, measurements: Sequence[Measu
     return Measuring(evaluator, wanted, evaluator.stream(requests))
 
 
+OUTAGE = frozenset(
+    {
+        FailureKind.UNREACHABLE,
+        FailureKind.TIMEOUT,
+        FailureKind.RATE_LIMITED,
+        FailureKind.SERVER_ERROR,
+        FailureKind.UNAUTHORIZED,
+        FailureKind.CRASHED,
+    }
+)
+"""Failures that say something about the machinery, and nothing about the prompts."""
+
+
 def raise_if_hopeless(trials: Sequence[Trial], least: int = 4) -> None:
-    """Ends a run in which every trial of a round failed: that is an outage or a wrong setting, and says nothing about system prompts."""
-    failures = [trial.failure for trial in trials if trial.failure is not None]
+    """Ends a run in which every trial of a round was lost to an outage: going on would only spend the budget on more of the same."""
+    failures = [trial.failure for trial in trials if trial.failure is not None and trial.failure.kind in OUTAGE]
     if len(failures) < max(least, len(trials)):
         return
     (stage, message), count = Counter((failure.stage, failure.message) for failure in failures).most_common(1)[0]

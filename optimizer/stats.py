@@ -34,11 +34,11 @@ class Interval:
 
 
 def bootstrap_mean(values: Sequence[float], *, seed: int, confidence: float = CONFIDENCE, resamples: int = RESAMPLES) -> Interval:
-    """The mean of ``values`` (one per prompt) with its BCa bootstrap interval (Efron 1987).
+    """The mean of ``values`` (one per prompt) with its bootstrap interval: percentiles of resampled means, widened for few prompts.
 
-    Bias-corrected and accelerated: the percentiles are shifted by the share of resampled means below the mean and by the skewness of the
-    values, so that bounded and lopsided scores get the interval they deserve; and widened for the small number of prompts. Equal values
-    give an interval of width 0. ValueError when empty.
+    Resampling n values underestimates their spread by (n - 1) / n and takes it for known; Student's t mends both (the *expanded percentile*
+    interval, Hesterberg 2015). Equal values give an interval of width 0. ValueError when empty. Why not BCa:
+    docs/decisions/0005-the-claim.md.
     """
     data = np.asarray(values, dtype=np.float64)
     if data.size == 0:
@@ -49,8 +49,7 @@ def bootstrap_mean(values: Sequence[float], *, seed: int, confidence: float = CO
     if np.ptp(data) == 0.0:
         return Interval(mean, mean, mean)
     means = _resampled_means(data, seed, resamples)
-    alphas = _bca_levels(data, means, mean, confidence)
-    low, high = np.quantile(means, alphas)
+    low, high = np.quantile(means, _expanded_levels(data.size, confidence))
     return Interval(mean, float(low), float(high))
 
 
@@ -65,19 +64,12 @@ def _resampled_means(data: Floats, seed: int, resamples: int) -> Floats:
     return np.concatenate(parts)
 
 
-def _bca_levels(data: Floats, means: Floats, mean: float, confidence: float) -> Floats:
-    """The two percentile levels after bias correction and acceleration."""
-    from scipy.special import ndtr, ndtri, stdtrit  # A quarter of a second that commands which only read figures need not spend.
+def _expanded_levels(size: int, confidence: float) -> Floats:
+    """The two percentile levels at which resampled means of ``size`` values are read."""
+    from scipy.special import ndtr, stdtrit  # A quarter of a second that commands which only read figures need not spend.
 
-    # Ties count half, as they do with scores on a coarse grid; the clip keeps the correction finite.
-    same = 1e-9 * float(np.ptp(data))
-    below = (np.count_nonzero(means < mean - same) + 0.5 * np.count_nonzero(np.abs(means - mean) <= same)) / means.size
-    bias = ndtri(np.clip(below, 1.0 / means.size, 1.0 - 1.0 / means.size))
-    deviations = (data - mean) / np.ptp(data)  # The jackknife of a mean deviates by these, up to a factor that cancels.
-    acceleration = float((deviations**3).sum() / (6.0 * (deviations**2).sum() ** 1.5))
-    # Resampling n values underestimates their spread by (n - 1) / n and takes it for known: Student's t mends both (Hesterberg 2015).
-    tails = np.sqrt(data.size / (data.size - 1)) * stdtrit(data.size - 1, np.array([(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0]))
-    return np.asarray(ndtr(bias + (bias + tails) / (1.0 - acceleration * (bias + tails))), dtype=np.float64)
+    quantiles = stdtrit(size - 1, np.array([(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0]))
+    return np.asarray(ndtr(np.sqrt(size / (size - 1)) * quantiles), dtype=np.float64)
 
 
 def sign_flip_p(differences: Sequence[float], *, seed: int, flips: int = RESAMPLES) -> float:

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,9 @@ from data.records import Prompt
 from optimizer.budget import Budget, Limits, Shares
 from optimizer.compare import Arm
 from optimizer.evaluate import Evaluator
-from optimizer.events import Born, Event, ProposalDone, TrialDone
+from optimizer.events import Born, Event, Phase, ProposalDone, RoundSealed, TrialDone
 from optimizer.optimize import Problem, optimize
-from ui.eventlog import CONFIRMED, SITTING, history, to_record
+from ui.eventlog import CONFIRMED, SITTING, Decision, history, to_record
 from ui.settings import Settings, settings_from
 from ui.wiring import Parts, load_prompt_set, load_system_prompt, proposer_stage
 
@@ -34,6 +34,8 @@ FORMAT = 1
 FLUSH_TRIALS = 64
 """Trials that may wait to be written, at most; with FLUSH_SECONDS, what a kill -9 can cost beside the trials in flight."""
 FLUSH_SECONDS = 0.2
+STANDINGS_GROWTH = 1.04
+"""Standings are kept when a run has this many times the images of the last ones kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +192,7 @@ class LedgerWriter:
         self._run_id = run_id
         self._queue: asyncio.Queue[Event] = asyncio.Queue(maxsize=8 * FLUSH_TRIALS)
         self._ordinal = 0
+        self._standings_at = 0.0
         self._unsealed: list[Event] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -248,6 +251,15 @@ class LedgerWriter:
             if isinstance(event, Born):
                 self._store.add_derivations(self._run_id, [(event.ordinal, event.derivation)])
             elif not isinstance(event, TrialDone):
-                self._store.add_event(self._run_id, self._ordinal, *to_record(event))
+                self._store.add_event(self._run_id, self._ordinal, *to_record(self._thinned(event)))
                 self._ordinal += 1
         self._unsealed.clear()
+
+    def _thinned(self, event: Decision) -> Decision:
+        """Leaves out standings that hardly differ from the last ones kept: a long run's would outweigh its trials."""
+        if not isinstance(event, RoundSealed) or event.phase is not Phase.SEARCH:
+            return event
+        if event.images < STANDINGS_GROWTH * self._standings_at:
+            return replace(event, standings=())
+        self._standings_at = float(event.images)
+        return event

@@ -110,7 +110,8 @@ def _state(begun: bool, selected: bool, confirmed: bool) -> str:
 
 
 def _nodes(lineage: Sequence[Derivation], rounds: Sequence[Mapping[str, Any]]) -> tuple[Node, ...]:
-    standings: dict[str, Sequence[Any]] = {row[0]: row for row in rounds[-1]["standings"]} if rounds else {}
+    kept: Sequence[Sequence[Any]] = next((payload["standings"] for payload in reversed(rounds) if payload["standings"]), ())
+    standings: dict[str, Sequence[Any]] = {row[0]: row for row in kept}
     first = standings.get(lineage[0].child.id) if lineage else None
     return tuple(_node(derivation, standings.get(derivation.child.id), first) for derivation in lineage)
 

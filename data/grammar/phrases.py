@@ -29,7 +29,7 @@ class Phrases(Attributes):
         word, after = self.tokens[index].word, self._word(index + 1)
         if word == "nothing" or (word in NEGATORS and after in NOT_NEGATING):
             self.exclusive |= after in ("else", "but", "other", "more", "others", "only") or word == "nothing"
-            return 2
+            return min(2, len(self.tokens) - index)
         if word in NEGATORS or word.endswith("n't") or (word, after) in NEGATED_PHRASES:
             self._flush()
             self.negating = True

@@ -27,7 +27,13 @@ class EmbeddedGenerator:
         return await asyncio.to_thread(self._draw_all, requests)
 
     def _draw_all(self, requests: Sequence[ImageRequest]) -> list[GeneratedImage | Exception]:
-        return [self._draw(request) for request in requests]
+        drawn: list[GeneratedImage | Exception] = []
+        for request in requests:
+            try:
+                drawn.append(self._draw(request))
+            except Exception as error:  # Of this request alone; the others of its batch are not to blame.
+                drawn.append(error)
+        return drawn
 
     def _draw(self, request: ImageRequest) -> GeneratedImage:
         # The painter brings numpy, pillow and opencv: importing the engine should not.

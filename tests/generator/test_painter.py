@@ -1,6 +1,8 @@
 """What is painted: the same bytes for the same picture, and scenery that stays within the muted band."""
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
 import cv2
 import numpy as np
@@ -9,9 +11,11 @@ import pytest
 from data.palette import BACKDROPS, MUTED, classify, is_muted, to_lab
 from data.scene import BACKGROUNDS, COLORS, KINDS, Direction, Relation, Scene, Size, Thing
 from data.silhouettes import KINDS_DRAWN, bounds, footing, mask, path
+from generator import ImageRequest
 from generator.embedded.layout import SIDE, arrange
 from generator.embedded.painter import paint, to_png
 from generator.embedded.picture import Group, Picture, picture_of
+from generator.engines.embedded import EmbeddedGenerator
 
 BUSY = Picture(
     (Group("cat", "orange", 2), Group("balloon", "white", 3, Size.SMALL), Group("house", "black")),
@@ -149,3 +153,10 @@ def test_a_picture_of_a_scene_shows_what_it_says_and_no_more() -> None:
         assert picture.text == "HI"
     assert len({picture_of(scene, seed).background for seed in range(40)}) > 5
     assert picture_of(scene, 3) == picture_of(scene, 3)
+
+
+def test_a_request_that_breaks_leaves_its_batch_mates_alone() -> None:
+    broken = ImageRequest(cast(str, None), 1)
+    first, error, last = asyncio.run(EmbeddedGenerator()([ImageRequest("a red cat", 1), broken, ImageRequest("a red cat", 1)]))
+    assert isinstance(error, Exception)
+    assert first == last

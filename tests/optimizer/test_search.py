@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.worlds import SyntheticGenerator, SyntheticReasoner, SyntheticWorld, system_prompt_of
+from benchmarks.worlds import SyntheticGenerator, SyntheticProposer, SyntheticReasoner, SyntheticWorld, system_prompt_of
 from data.errors import FailureKind, FatalError, StageError, UsageError
 from data.records import Failure, GeneratedImage, Rewrite, Split, Trial, TrialRequest, Usage
 from generator import ImageRequest
@@ -119,10 +119,36 @@ async def test_an_outage_ends_the_run_and_says_why():
             raise StageError(FailureKind.UNREACHABLE, "no connection to http://x", hint="start it")
 
     play = Play(world, pipeline=synthetic_pipeline(world, generator=Down(world)))
-    with pytest.raises(FatalError, match=r"all 16 trials .* generate: no connection") as error:
+    with pytest.raises(FatalError, match=r"all 4 trials .* generate: no connection") as error:
         await play.run()
     assert error.value.hint == "start it"
     assert not [event for event in play.events if isinstance(event, RoundSealed)]
+
+
+async def test_a_system_prompt_that_only_fails_is_left_alone_and_does_not_end_the_run():
+    world = SyntheticWorld(13)
+
+    class Prudish(SyntheticReasoner):
+        async def __call__(self, requests: Sequence[RewriteRequest]) -> Sequence[Rewrite | Exception]:
+            rewrites = await super().__call__(requests)
+            refused = StageError(FailureKind.REFUSED, "I'd rather not")
+            return [
+                refused if "7" in request.system_prompt.text.split() else rewrite
+                for request, rewrite in zip(requests, rewrites, strict=True)
+            ]
+
+    class Naughty(SyntheticProposer):
+        async def __call__(self, request: ProposalRequest) -> Proposal:
+            proposal = await super().__call__(request)
+            return Proposal(f"{proposal.text} 7", "naughty") if request.seed % 4 == 0 else proposal
+
+    play = Play(world, images=600, pipeline=synthetic_pipeline(world, reasoner=Prudish()), proposer=Naughty(world))
+    events = await play.run()
+    assert isinstance(last(events, Confirmed), Confirmed)
+    failed = [trial.request.system_prompt.id for trial in trials(events, Phase.SEARCH) if trial.failure is not None]
+    assert failed
+    # The bar falls at eight; trials that were under way by then are in as well.
+    assert max(failed.count(one) for one in set(failed)) <= 8 + 4 * 3
 
 
 async def test_a_full_disk_ends_the_run_but_what_is_done_is_delivered():

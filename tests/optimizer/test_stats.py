@@ -29,12 +29,13 @@ def test_the_interval_moves_with_the_values(values: list[float], shift: float):
     assert there.low == pytest.approx((here.low or 0.0) + shift, abs=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["normal", "lopsided", "bounded"])
+@pytest.mark.parametrize("kind", ["normal", "lopsided", "bounded", "mostly equal"])
 def test_ninety_five_percent_is_ninety_five_percent(kind: str):
     generator = np.random.default_rng(5)
     draw = {
         "normal": lambda: generator.normal(0, 1, 40),
         "lopsided": lambda: generator.exponential(1, 40) - 1,
+        "mostly equal": lambda: np.where(generator.random(60) < 0.15, generator.choice([-1, -0.5, -0.33, 0.33, 0.5, 1], 60), 0),
         "bounded": lambda: np.clip(generator.normal(0.7, 0.3, 40), 0, 1) - np.clip(generator.normal(0.7, 0.3, 40), 0, 1),
     }[kind]
     covered = 0
