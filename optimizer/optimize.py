@@ -128,11 +128,13 @@ async def confirm(
     texts = {arm.system_prompt.id: arm.system_prompt for arm in arms}  # The winner may be one of the baselines.
 
     def requests() -> Iterator[TrialRequest]:
+        asked = 0
         for pair in range(len(prompts) * seeds):
-            if budget.exhausted():
+            wanted = [*(pairs.request(pair, text) for text in texts.values()), fresh.request(pair, winner)]
+            asked += len(wanted)
+            if budget.exhausted(asked - len(done)):
                 return
-            yield from (pairs.request(pair, text) for text in texts.values())
-            yield fresh.request(pair, winner)
+            yield from wanted
 
     def outcomes(source: Pairs, system_prompt: SystemPrompt) -> list[Trial]:
         ids = [source.request(pair, system_prompt).id(evaluator.stages.pipeline) for pair in range(len(prompts) * seeds)]

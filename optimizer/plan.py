@@ -35,9 +35,9 @@ class Policy:
     block: int = 4
     ahead: int = 2
     thinking: int = 1
-    first_look: int = 6
-    mature: int = 6
-    scores_per_child: float = 5.0
+    first_look: int = 8
+    mature: int = 8
+    scores_per_child: float = 6.0
     proposals_per_round: int = 3
     shortlist: int = 3
     max_words: int = 260

@@ -10,7 +10,7 @@ The search holds no store, logger or progress bar. It is told what is already kn
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -67,7 +67,7 @@ class Search:
         number, planned = 0, 0
         try:
             while True:
-                while len(under_way) <= self.planner.policy.ahead and planned < self.images and not self.budget.exhausted(self.reserve):
+                while len(under_way) <= self.planner.policy.ahead and planned < self.images and self._affordable(under_way):
                     decided = self.planner.next_round(number, self.images - planned)
                     under_way.append(self._start(decided))
                     number, planned = number + 1, planned + len(decided.measurements)
@@ -81,6 +81,11 @@ class Search:
             for running in under_way:
                 await running.measuring.cancel()
             await self._stop_asking()
+
+    def _affordable(self, under_way: "Iterable[_Running]") -> bool:
+        """Whether another round leaves enough of every limit for the rounds under way and for what comes after the search."""
+        committed = sum(len(running.round.measurements) for running in under_way) + self.planner.policy.round_size
+        return not self.budget.exhausted(self.reserve + committed)
 
     def _start(self, decided: Round) -> "_Running":
         """Sets a round's measurements and proposals going."""

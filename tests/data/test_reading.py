@@ -198,7 +198,10 @@ def test_every_noun_is_read_alone_and_in_the_plural(noun: str) -> None:
 
 # -- anything may be given
 
-_PIECES = "no|nothing|nothing else|nothing but|only|just|any|never|no other|without|not|it|them|the|one|another|at the upper left|in the centre|is|are|in|of|ones|says|the word|OPEN"
+_PIECES = (
+    "no|nothing|nothing else|nothing but|only|just|any|never|no other|without|not|it|them|"
+    "the|one|another|at the upper left|in the centre|is|are|in|of|ones|says|the word|OPEN"
+)
 _SIGNS = ('"', "“", "”", ".", ",", ":", "(", ")", "\n")
 _TABLES = (
     lexicon.NOUNS,
