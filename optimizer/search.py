@@ -30,6 +30,9 @@ from optimizer.trial import failure_of
 HOPELESS_PROPOSALS = 8
 """So many requests without an answer, none between, end the run: more images would only measure the roots again."""
 
+HOPELESS_TRIALS = 24
+"""So many failed trials in a row end the run, of whatever kind the failures are."""
+
 ProposerStage = Stage[ProposalRequest, Proposal]
 
 
@@ -56,6 +59,7 @@ class Search:
     seed: int
     history: History
     barren: int = 0
+    lost: int = 0
     sealed: int = 0
     asked: "deque[_Asked]" = field(default_factory=deque["_Asked"])
 
@@ -138,6 +142,7 @@ class Search:
                 self.budget.charge(trial)
                 yield TrialDone(Phase.SEARCH, trial)
         running.measuring.take_into(self.planner)
+        self._count_lost(running.measuring.outcomes())
         self.sealed += 1
         while self.asked and self.asked[0].due <= self.sealed:
             for proposed in await asyncio.gather(*self.asked[0].proposals):
@@ -145,6 +150,13 @@ class Search:
                     yield event
             self.asked.popleft()
         yield sealed(self.planner, self.budget, running.round.number, Phase.SEARCH, running.measuring)
+
+    def _count_lost(self, trials: Sequence[Trial]) -> None:
+        """Ends a run that has had nothing but failures for a while, of whatever kind."""
+        for trial in trials:
+            self.lost = self.lost + 1 if trial.score is None else 0
+        if self.lost >= HOPELESS_TRIALS:
+            raise _hopeless(f"the last {self.lost} trials all failed", trials)
 
     def _take(self, proposed: "_Proposed") -> list[Event]:
         events: list[Event] = [ProposalDone(proposed.key, proposed.outcome)]
@@ -218,9 +230,13 @@ class Measuring:
         for trial_id, measurement in self._wanted.items():
             planner.take(measurement, self._results[trial_id])
 
+    def outcomes(self) -> list[Trial]:
+        """The trials in the order in which they were decided."""
+        return [self._results[trial_id] for trial_id in self._wanted]
+
     def failed(self) -> tuple[str, ...]:
-        """The ids of the trials without a score, in the order in which they were decided."""
-        return tuple(trial_id for trial_id in self._wanted if self._results[trial_id].score is None)
+        """The ids of the trials without a score, in that order."""
+        return tuple(trial.id for trial in self.outcomes() if trial.score is None)
 
     async def cancel(self) -> None:
         self._task.cancel()
@@ -242,6 +258,7 @@ OUTAGE = frozenset(
         FailureKind.RATE_LIMITED,
         FailureKind.SERVER_ERROR,
         FailureKind.UNAUTHORIZED,
+        FailureKind.MALFORMED,
         FailureKind.CRASHED,
     }
 )
@@ -251,11 +268,16 @@ OUTAGE = frozenset(
 def raise_if_hopeless(trials: Sequence[Trial], least: int = 4) -> None:
     """Ends a run in which every trial of a round was lost to an outage: going on would only spend the budget on more of the same."""
     failures = [trial.failure for trial in trials if trial.failure is not None and trial.failure.kind in OUTAGE]
-    if len(failures) < max(least, len(trials)):
-        return
+    if len(failures) >= max(least, len(trials)):
+        raise _hopeless(f"all {len(failures)} trials of a round failed", trials)
+
+
+def _hopeless(what: str, trials: Sequence[Trial]) -> FatalError:
+    """The end of a run, with the most frequent of its last failures as the reason."""
+    failures = [trial.failure for trial in trials if trial.failure is not None]
     (stage, message), count = Counter((failure.stage, failure.message) for failure in failures).most_common(1)[0]
     hint = next(failure.hint for failure in failures if failure.message == message)
-    raise FatalError(f"all {len(failures)} trials of a round failed, {count} of them at {stage}: {message}", hint=hint)
+    return FatalError(f"{what}, {count} of the last at {stage}: {message}", hint=hint)
 
 
 def sealed(planner: Planner, budget: Budget, number: int, phase: Phase, measuring: Measuring) -> RoundSealed:

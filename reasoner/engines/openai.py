@@ -6,7 +6,7 @@ Retries are not made here but in the stage that calls the engine, which also bou
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import openai
 from openai.types.chat import ChatCompletion
@@ -121,7 +121,13 @@ def _status_error(error: openai.APIStatusError, endpoint: str) -> StageError:
     status = error.status_code
     message = f"{endpoint} answered {status}: {_reason(error)}"
     if status == 429:
-        return StageError(FailureKind.RATE_LIMITED, message, retryable=True, retry_after=_retry_after(error))
+        return StageError(
+            FailureKind.RATE_LIMITED,
+            message,
+            retryable=True,
+            retry_after=_retry_after(error),
+            hint="wait a while, or lower reasoner.concurrency",
+        )
     if status in (401, 403):
         return StageError(
             FailureKind.UNAUTHORIZED,
@@ -129,13 +135,18 @@ def _status_error(error: openai.APIStatusError, endpoint: str) -> StageError:
             hint="set OPENAI_API_KEY",
         )
     if status >= 500 or status in (408, 409):
-        return StageError(FailureKind.SERVER_ERROR, message, retryable=True, retry_after=_retry_after(error))
+        return StageError(
+            FailureKind.SERVER_ERROR, message, retryable=True, retry_after=_retry_after(error), hint="look at the server's own log"
+        )
     hint = "is the model's name right? see `phoropter doctor`" if status == 404 else ""
     return StageError(FailureKind.REJECTED, message, hint=hint)
 
 
 def _reason(error: openai.APIStatusError) -> str:
-    return " ".join(str(error.message).split())[:200]
+    """What the far side says is wrong: its own message where it sends one."""
+    sent = cast(object, error.body)  # pyright: ignore[reportUnknownMemberType]
+    body = cast("dict[str, object]", sent) if isinstance(sent, dict) else {}
+    return " ".join(str(body.get("message") or error.message).split())[:200]
 
 
 def _retry_after(error: openai.APIStatusError) -> float | None:

@@ -125,6 +125,17 @@ async def test_an_outage_ends_the_run_and_says_why():
     assert not [event for event in play.events if isinstance(event, RoundSealed)]
 
 
+async def test_nothing_but_refusals_ends_the_run_too():
+    world = SyntheticWorld(14)
+
+    class Prude(SyntheticReasoner):
+        async def __call__(self, requests: Sequence[RewriteRequest]) -> Sequence[Rewrite | Exception]:
+            return [StageError(FailureKind.REFUSED, "I'd rather not") for _ in requests]
+
+    with pytest.raises(FatalError, match="the last 24 trials all failed, 4 of the last at rewrite: I'd rather not"):
+        await Play(world, pipeline=synthetic_pipeline(world, reasoner=Prude())).run()
+
+
 async def test_a_system_prompt_that_only_fails_is_left_alone_and_does_not_end_the_run():
     world = SyntheticWorld(13)
 

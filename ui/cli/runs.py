@@ -61,7 +61,8 @@ def _print(rows: list[dict[str, Any]], older: int) -> None:
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in ("run", "kind", "state", "begun (UTC)", "prompts", "seed", "images", "winner", "what is claimed, or how it ended"):
-        table.add_column(name, no_wrap=True)
+        # What people type or compare keeps its width; the sentences at the end give way on a narrow terminal.
+        table.add_column(name, no_wrap=True, min_width={"run": 8, "state": 9, "images": 9, "winner": 8}.get(name))
     for row in rows:
         outcome = f"beats {', '.join(row['claims'])}" if row["claims"] else ""
         if not outcome and row["state"] != "finished":
