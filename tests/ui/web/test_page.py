@@ -137,7 +137,7 @@ def test_a_stopped_run_shows_how_far_it_came_and_how_to_go_on(open_page, stopped
     assert run.state == "searching"
     assert "The run ended early: StoppedError: the test stops here" in shown
     assert f"phoropter resume {short(run.id)}" in shown
-    assert "of 260 images" in shown
+    assert "of 420 images" in shown
     assert page.selectbox(key="node").value is not None
 
 

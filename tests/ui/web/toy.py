@@ -174,7 +174,7 @@ PLAIN = SystemPrompt("Describe the picture in more detail.", "plain")
 GENERAL = SystemPrompt("Describe the picture in more detail.\nKeep every wish of the user.\n" + HELP["attribute"], "general")
 
 
-def make_run(home: Path, *, images: int = 260, seed: int = 1, stop_after: int | None = None) -> str:
+def make_run(home: Path, *, images: int = 420, seed: int = 1, stop_after: int | None = None) -> str:
     """Carries out a run in ``home``, or its first ``stop_after`` events; its id."""
     settings = Settings.model_validate({"home": home, "run": {"images": images, "seed": seed, "prompts": "toy"}})
     limits = StageLimits(concurrency=2, batch=8, backoff=0.001, attempts=1)
