@@ -64,10 +64,6 @@ def singular(word: str) -> str:
     return word[:-1] if len(word) > 2 and word.endswith("s") and not word.endswith("ss") else word
 
 
-def is_plural(word: str) -> bool:
-    return singular(word) != word
-
-
 @dataclass(frozen=True, slots=True)
 class Match:
     """A word or phrase of the lexicon at a token: ``length`` tokens long, found as ``phrase`` (singular) in ``table``."""

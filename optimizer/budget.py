@@ -6,7 +6,7 @@ decisions as on an empty one. Dollars and tokens are what the results cost when 
 told.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from data.errors import FatalError, UsageError
 from data.records import Trial, Usage
@@ -75,7 +75,6 @@ class Budget:
     dollars: float = 0.0
     seconds: float = 0.0
     """Told by whoever holds the clock; includes earlier sittings of a resumed run."""
-    scored: int = field(default=0)
     cost_known: bool = True
 
     def charge(self, trial: Trial) -> None:

@@ -86,6 +86,11 @@ def lint(text: str, prompts: Sequence[Prompt], max_words: int) -> str:
     return ""
 
 
+def printable(text: str) -> str:
+    """``text`` without NUL and lone surrogates: models do send them, and no ledger can keep them."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
 def _words(text: str) -> list[str]:
     return re.findall(r"[\w'-]+", text.lower())
 
@@ -102,10 +107,10 @@ async def propose(
     for attempt in range(ATTEMPTS):
         again = replace(request, seed=derived_seed(request.seed, "attempt", attempt)) if attempt else request
         proposal = await ask(again)
-        text = proposal.text.strip()
+        text = printable(proposal.text).strip()
         problem = lint(text, prompts, request.max_words)
         if not problem and SystemPrompt(text).id in known:
             problem = "it has been tried already"
         if not problem:
-            return replace(proposal, text=text)
+            return replace(proposal, text=text, reason=printable(proposal.reason))
     raise StageError(FailureKind.REJECTED, f"proposal refused {ATTEMPTS} times; the last because {problem}")

@@ -34,7 +34,8 @@ _NEGATED = re.compile(r"\b(?:no|without|not any|never any)\s+(?:(?:a|an|any|the)
 
 def clean(answer: str) -> str:
     """The rewrite in ``answer``: one paragraph of plain text. StageError EMPTY, REFUSED or TOO_LONG where there is none."""
-    text = answer.strip()
+    # NUL and lone surrogates are no text: models do send them, and neither generators nor ledgers take them.
+    text = answer.replace("\0", "").encode("utf-8", "ignore").decode("utf-8").strip()
     if match := _FENCE.match(text):
         text = match[1].strip()
     text = _PREAMBLE.sub("", text, count=1).strip()

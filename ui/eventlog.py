@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from data.errors import FailureKind
-from data.errors import Stage as StageName
+from data.codec import failure_json, failure_of
 from data.records import Failure, Trial
 from optimizer.compare import comparison_to_json
 from optimizer.events import Confirmed, ProposalDone, RoundSealed, Selected
@@ -45,30 +44,7 @@ def to_record(event: Decision) -> tuple[str, dict[str, Any]]:
 def _outcome_to_json(outcome: Proposal | Failure) -> dict[str, Any]:
     if isinstance(outcome, Proposal):
         return {"text": outcome.text, "reason": outcome.reason}
-    return {"failure": failure_to_json(outcome)}
-
-
-def failure_to_json(failure: Failure) -> dict[str, Any]:
-    """A failure as it is shown and kept."""
-    return {
-        "stage": failure.stage.value,
-        "kind": failure.kind.value,
-        "message": failure.message,
-        "retryable": failure.retryable,
-        "hint": failure.hint,
-        "attempts": failure.attempts,
-    }
-
-
-def _failure_from_json(record: Mapping[str, Any]) -> Failure:
-    return Failure(
-        stage=StageName(record["stage"]),
-        kind=FailureKind(record["kind"]),
-        message=record["message"],
-        retryable=record["retryable"],
-        hint=record["hint"],
-        attempts=record["attempts"],
-    )
+    return {"failure": failure_json(outcome)}
 
 
 def history(records: Iterable[tuple[str, Mapping[str, Any]]], trials: Iterable[Trial]) -> History:
@@ -80,7 +56,7 @@ def history(records: Iterable[tuple[str, Mapping[str, Any]]], trials: Iterable[T
     for kind, payload in records:
         if kind == PROPOSAL:
             failed = payload.get("failure")
-            proposals[payload["key"]] = _failure_from_json(failed) if failed else Proposal(payload["text"], payload["reason"])
+            proposals[payload["key"]] = failure_of(failed) if failed else Proposal(payload["text"], payload["reason"])
         elif kind == ROUND:
             standing.update(payload["failed"])
         elif kind == CONFIRMED:

@@ -15,8 +15,6 @@ _COLOUR = "colou?rs?|coloured|hues?|attributes?|adjectives?"
 _COUNT = "counts?|numbers?|quantit(?:y|ies)|how many|amounts?|numerals?|plurals?"
 _PLACE = "place[sd]?|position(?:s|ed)?|spots?|locations?|corners?|where|upper|lower|top|bottom|left|right|frame|regions?|areas?"
 _FRAME = "frame|picture|image|canvas|composition|scene|corners?|top|bottom|left|upper|lower|far left|grid|absolute"
-_COPY = "cop(?:y|ies)|one by one|enumerate|one at|repeated|identical|several|duplicates?|instances?|individually|plural|many|them"
-_RELATION = "relations?|relationships?|relative|above|below|left of|right of|next to|spatial(?:ly)?"
 _TEXT = "text|words?|lettering|signs?|letters|writing|wording|caption|inscriptions?|strings?"
 _UNWANTED = (
     r"(?:\b(?:negations?|negatives?|negated|negatively|absent|absence|unwanted|excluded?|exclusions?|forbidden|"

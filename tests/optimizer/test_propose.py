@@ -138,3 +138,11 @@ async def test_an_answer_without_instructions_is_malformed_and_worth_a_retry(ans
     with pytest.raises(StageError, match="holds no instructions") as error:
         await ReflectProposer(Answering(answer), 500)(request())
     assert error.value.retryable
+
+
+async def test_what_no_ledger_can_keep_is_left_out_of_a_proposal():
+    async def ask(again: ProposalRequest) -> Proposal:
+        return Proposal("Draw\0 it \ud800well.", "be\0cause")
+
+    proposal = await propose(ask, request(), PROMPTS, frozenset())
+    assert (proposal.text, proposal.reason) == ("Draw it ?well.", "because")

@@ -95,7 +95,7 @@ def _copy(png: bytes, out: Path) -> None:
 
 def trial_to_json(trial: "Trial") -> dict[str, Any]:
     """A trial as JSON: what each stage made, or the failure that ended it."""
-    from ui.eventlog import failure_to_json
+    from data.codec import failure_json
 
     rewrite, image, request = trial.rewrite, trial.image, trial.request
     return {
@@ -107,7 +107,7 @@ def trial_to_json(trial: "Trial") -> dict[str, Any]:
         "image": None if image is None else {"sha256": image.sha256, "width": image.width, "height": image.height},
         "score": trial.score,
         "criteria": criteria_to_json(trial),
-        "failure": None if trial.failure is None else failure_to_json(trial.failure),
+        "failure": None if trial.failure is None else failure_json(trial.failure),
     }
 
 
