@@ -13,7 +13,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 ROOT = Path(__file__).resolve().parents[3]
-MAIN = [sys.executable, "-c", "from ui.cli import main; main()"]
+_LISTEN = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+"""A shell lets what it starts in the background ignore Ctrl-C, and children inherit that: CI may run in such a one."""
+MAIN = [sys.executable, "-c", f"{_LISTEN}; from ui.cli import main; main()"]
 IMAGES = 220
 """About the least that a run can be confirmed with."""
 
