@@ -165,11 +165,17 @@ class Derivation:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a call used: tokens, and dollars. ``cost`` None is unknown, which is not 0."""
+    """What a call used: tokens, and dollars. ``cost`` None is unknown, which is not 0.
+
+    ``cached_tokens`` are those of ``input_tokens`` that the far side had in its cache, ``reasoning_tokens`` those of ``output_tokens`` that
+    went into reasoning; 0 where it does not say.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cost: float | None = 0.0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +183,22 @@ class Rewrite:
     """The reasoner's answer for one prompt.
 
     ``drift``: what of the user's intent did not survive (quotes, numbers, negations), in words; empty when all did.
+    ``flaws``: which of the other rules for a rewrite it breaks (length, language, form), in words; empty when none.
+    ``removed``: what was cut off around it (a preamble, a code fence), in words.
+    ``tokens``: its length by the generator's own tokenizer; None where the generator has no limit.
+    ``seed``: what the model sampled with; None where the engine takes no seed.
+    ``aspect_ratio``: width to height, such as "16:9", where the reasoner asked for one; else "".
     ``latency`` in seconds.
     """
 
     text: str
     reasoning: str = ""
     drift: tuple[str, ...] = ()
+    flaws: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    tokens: int | None = None
+    seed: int | None = None
+    aspect_ratio: str = ""
     usage: Usage = field(default=Usage(), compare=False)
     latency: float = field(default=0.0, compare=False)
 
