@@ -75,7 +75,15 @@ def evaluate_idle(count: int) -> float:
 async def _evaluate(store: Store, count: int) -> None:
     limits = StageLimits(concurrency=2, batch=64)
     pipeline = Pipeline(
-        IdleReasoner(), IdleGenerator(), IdleJudge(), limits, limits, limits, store.find_rewrites, store.find_images, store.find_judgments
+        IdleReasoner(),
+        IdleGenerator(),
+        IdleJudge(),
+        limits,
+        limits,
+        limits,
+        lambda asked: store.find_rewrites(list(asked)),
+        lambda asked: store.find_images(list(asked)),
+        lambda asked: store.find_judgments(list(asked)),
     )
     store.add_run(RunRecord("run", "benchmark", {}, datetime.now(UTC).isoformat()))
     async with Evaluator(pipeline) as evaluator, LedgerWriter(store, "run") as writer:

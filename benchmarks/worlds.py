@@ -36,6 +36,7 @@ class IdleGenerator:
     """Draws nothing: the request's words and seed are hashed in place of pixels."""
 
     identity = "idle:1"
+    text_limit = None
 
     async def __call__(self, requests: Sequence[ImageRequest]) -> Sequence[GeneratedImage | Exception]:
         return [GeneratedImage(hashlib.sha256(f"{request.seed} {request.text}".encode()).hexdigest(), 1, 1) for request in requests]
@@ -127,6 +128,7 @@ class SyntheticGenerator:
     def __init__(self, world: SyntheticWorld) -> None:
         self._world = world
         self.identity = f"synthetic:{world.seed}"
+        self.text_limit = None
 
     async def __call__(self, requests: Sequence[ImageRequest]) -> Sequence[GeneratedImage | Exception]:
         return [GeneratedImage(f"{self._draw(request)!r}", 1, 1) for request in requests]

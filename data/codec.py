@@ -70,12 +70,28 @@ def rewrite_row(key: str, rewrite: Rewrite) -> Row:
         "text": storable(rewrite.text),
         "reasoning": storable(rewrite.reasoning),
         "drift": [storable(entry) for entry in rewrite.drift],
+        "flaws": [storable(entry) for entry in rewrite.flaws],
+        "removed": [storable(entry) for entry in rewrite.removed],
+        "tokens": rewrite.tokens,
+        "seed": rewrite.seed,
+        "aspect_ratio": storable(rewrite.aspect_ratio),
     }
     return _result(key, row, rewrite.usage, rewrite.latency)
 
 
 def rewrite_of(row: Mapping[str, Any]) -> Rewrite:
-    return Rewrite(row["text"], row["reasoning"], tuple(row["drift"]), _usage(row), row["latency"])
+    return Rewrite(
+        text=row["text"],
+        reasoning=row["reasoning"],
+        drift=tuple(row["drift"]),
+        flaws=tuple(row["flaws"]),
+        removed=tuple(row["removed"]),
+        tokens=row["tokens"],
+        seed=row["seed"],
+        aspect_ratio=row["aspect_ratio"],
+        usage=usage_of(row),
+        latency=row["latency"],
+    )
 
 
 def image_row(key: str, image: GeneratedImage) -> Row:
@@ -84,7 +100,7 @@ def image_row(key: str, image: GeneratedImage) -> Row:
 
 
 def image_of(row: Mapping[str, Any]) -> GeneratedImage:
-    return GeneratedImage(row["sha256"], row["width"], row["height"], _usage(row), row["latency"])
+    return GeneratedImage(row["sha256"], row["width"], row["height"], usage_of(row), row["latency"])
 
 
 def judgment_row(key: str, judgment: Judgment) -> Row:
@@ -94,25 +110,38 @@ def judgment_row(key: str, judgment: Judgment) -> Row:
 
 def judgment_of(row: Mapping[str, Any]) -> Judgment:
     scores = tuple(CriterionScore(identifier, score, evidence) for identifier, score, evidence in row["scores"])
-    return Judgment(row["value"], scores, _usage(row), row["latency"])
+    return Judgment(row["value"], scores, usage_of(row), row["latency"])
 
 
-_USED = ("key", "digest", "input_tokens", "output_tokens", "cost", "latency")
+_USED = ("key", "digest", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost", "latency")
+_LATER: Row = {"flaws": [], "removed": [], "tokens": None, "seed": None, "aspect_ratio": ""}
+"""Columns that came with revision 0002, as they stand in rows from before: left out there, so that old digests hold."""
 
 
 def digest_of(row: Mapping[str, Any]) -> str:
     """The hash of what a result's row says, without what it cost: 16 hex digits, to tell apart the few answers to one key."""
-    return content_id("result", {name: value for name, value in row.items() if name not in _USED})[3:19]
+    told = {name: value for name, value in row.items() if name not in _USED and (name not in _LATER or value != _LATER[name])}
+    return content_id("result", told)[3:19]
 
 
 def _result(key: str, row: Row, usage: Usage, latency: float) -> Row:
     digest = digest_of(row)
-    row.update(key=key, digest=digest, input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, cost=usage.cost, latency=latency)
+    row.update(key=key, digest=digest, latency=latency, **usage_json(usage))
     return row
 
 
-def _usage(row: Mapping[str, Any]) -> Usage:
-    return Usage(row["input_tokens"], row["output_tokens"], row["cost"])
+def usage_json(usage: Usage) -> Row:
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "cost": usage.cost,
+    }
+
+
+def usage_of(row: Mapping[str, Any]) -> Usage:
+    return Usage(row["input_tokens"], row["output_tokens"], row["cost"], row["cached_tokens"], row["reasoning_tokens"])
 
 
 def failure_json(failure: Failure) -> Row:
@@ -123,6 +152,7 @@ def failure_json(failure: Failure) -> Row:
         "retryable": failure.retryable,
         "hint": storable(failure.hint),
         "attempts": failure.attempts,
+        "usage": usage_json(failure.usage),
     }
 
 
@@ -134,6 +164,8 @@ def failure_of(record: Mapping[str, Any]) -> Failure:
         retryable=record["retryable"],
         hint=record["hint"],
         attempts=record["attempts"],
+        # Failures from before revision 0002 do not say.
+        usage=usage_of(record["usage"]) if "usage" in record else Usage(),
     )
 
 

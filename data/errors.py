@@ -13,6 +13,8 @@ An engine raises, or returns per item, a StageError. It never makes up a result.
 
 from enum import StrEnum
 
+from data.usage import NOTHING, Usage
+
 
 class Stage(StrEnum):
     """The steps of a trial, in order, and the proposer beside them."""
@@ -84,6 +86,7 @@ class StageError(PhoropterError):
     """A stage did not deliver.
 
     ``retryable`` says whether the same request may succeed later; ``retry_after`` is the far side's wish in seconds, or None.
+    ``usage``: what the call used all the same; an answer that can't be used is paid for, too.
     """
 
     def __init__(
@@ -94,8 +97,10 @@ class StageError(PhoropterError):
         retryable: bool = False,
         hint: str = "",
         retry_after: float | None = None,
+        usage: Usage = NOTHING,
     ) -> None:
         super().__init__(message, hint=hint)
         self.kind = kind
         self.retryable = retryable
         self.retry_after = retry_after
+        self.usage = usage

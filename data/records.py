@@ -12,6 +12,7 @@ from typing import Any, Self
 from data.errors import FailureKind, Stage, StageError
 from data.identity import content_id
 from data.scene import Check, Scene
+from data.usage import Usage
 
 
 class Split(StrEnum):
@@ -164,21 +165,6 @@ class Derivation:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """What a call used: tokens, and dollars. ``cost`` None is unknown, which is not 0.
-
-    ``cached_tokens`` are those of ``input_tokens`` that the far side had in its cache, ``reasoning_tokens`` those of ``output_tokens`` that
-    went into reasoning; 0 where it does not say.
-    """
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost: float | None = 0.0
-    cached_tokens: int = 0
-    reasoning_tokens: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Rewrite:
     """The reasoner's answer for one prompt.
 
@@ -240,7 +226,10 @@ class Judgment:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A stage did not deliver. Never a score: its trial is unscored, and its prompt drops out of both sides of a comparison."""
+    """A stage did not deliver. Never a score: its trial is unscored, and its prompt drops out of both sides of a comparison.
+
+    ``attempts`` were made in all, and used ``usage``: an answer that can't be used is paid for, too.
+    """
 
     stage: Stage
     kind: FailureKind
@@ -248,10 +237,11 @@ class Failure:
     retryable: bool = False
     hint: str = ""
     attempts: int = 1
+    usage: Usage = field(default=Usage(), compare=False)
 
     @classmethod
-    def of(cls, stage: Stage, error: StageError, attempts: int = 1) -> Self:
-        return cls(stage, error.kind, str(error), error.retryable, error.hint, attempts)
+    def of(cls, stage: Stage, error: StageError, attempts: int = 1, usage: Usage | None = None) -> Self:
+        return cls(stage, error.kind, str(error), error.retryable, error.hint, attempts, usage or error.usage)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 Results (rewrites, images, judgments) are found by ``key``, the hash of all that determines them, and told apart by ``digest``, the hash of
 what they are: two processes that ask a sampling model for the same thing at once get two answers, and each trial keeps its own.
 
-After a change here, write a migration beside data/migrations/versions/0001_first.py, and raise REVISION.
+After a change here, write a migration beside those in data/migrations/versions, and raise REVISION.
 """
 # pyright: reportAssignmentType=false
 # SQLModel's own way to name a table is a plain string where SQLAlchemy declares a descriptor.
@@ -14,7 +14,7 @@ from sqlalchemy import JSON, BigInteger, Table
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration: what an open database has."""
 
 NullableJson = JSON(none_as_null=True)
@@ -47,12 +47,15 @@ class Prompts(Row, table=True):
 
 
 class Result(Row):
-    """The columns of what a stage delivered and was paid for. ``cost`` in dollars, NULL if unknown; ``latency`` in seconds."""
+    """The columns of what a stage delivered and was paid for (data/usage.py). ``cost`` in dollars, NULL if unknown; ``latency`` in
+    seconds."""
 
     key: str = Field(primary_key=True)
     digest: str = Field(primary_key=True)
     input_tokens: int = Field(sa_type=BigInteger)
     output_tokens: int = Field(sa_type=BigInteger)
+    cached_tokens: int = Field(default=0, sa_type=BigInteger)
+    reasoning_tokens: int = Field(default=0, sa_type=BigInteger)
     cost: float | None
     latency: float
 
@@ -63,6 +66,11 @@ class Rewrites(Result, table=True):
     text: str
     reasoning: str
     drift: list[str] = Field(sa_type=JSON)
+    flaws: list[str] = Field(default_factory=list, sa_type=JSON)
+    removed: list[str] = Field(default_factory=list, sa_type=JSON)
+    tokens: int | None
+    seed: int | None = Field(sa_type=BigInteger)
+    aspect_ratio: str = ""
 
 
 class Images(Result, table=True):

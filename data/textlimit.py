@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class TextLimit:
-    """A generator reads at most ``tokens`` of a rewrite, as ``count`` counts them; the rest is cut. ``name`` says which tokenizer that is."""
+    """A generator reads at most ``tokens`` of a rewrite, as ``count`` counts them, and cuts the rest. ``name`` says which tokenizer that
+    is."""
 
     name: str
     tokens: int

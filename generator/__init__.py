@@ -6,6 +6,7 @@ from typing import Protocol
 
 from data.identity import content_id
 from data.records import GeneratedImage
+from data.textlimit import TextLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +25,14 @@ class ImageGenerator(Protocol):
     """Draws images.
 
     ``identity`` holds everything besides the request that determines pixels (engine, model, steps, size), and no secrets.
+    ``text_limit`` is how much of a text it reads; None where that is unknown or without limit.
     One outcome per request, in order: a GeneratedImage with its PNG bytes as ``content``, or the StageError that befell this one.
     """
 
     @property
     def identity(self) -> str: ...
+
+    @property
+    def text_limit(self) -> TextLimit | None: ...
 
     async def __call__(self, requests: Sequence[ImageRequest]) -> Sequence[GeneratedImage | Exception]: ...

@@ -83,6 +83,8 @@ class Budget:
         for result in (trial.rewrite, trial.image, trial.judgment):
             if result is not None:
                 self.charge_usage(result.usage)
+        if trial.failure is not None:
+            self.charge_usage(trial.failure.usage)
 
     def charge_usage(self, usage: Usage) -> None:
         """Counts one call. An unknown price makes a dollar limit impossible to keep, which is said at once."""

@@ -11,11 +11,11 @@ from typing import Self
 
 from data.errors import Stage as StageName
 from data.records import GeneratedImage, Judgment, Rewrite, Trial, TrialRequest
-from generator import ImageGenerator
-from optimizer.judges import Judge
+from generator import ImageGenerator, ImageRequest
+from optimizer.judges import Judge, JudgeRequest
 from optimizer.stage import Recall, Stage, StageLimits
 from optimizer.trial import Stages, run_trial
-from reasoner import Reasoner
+from reasoner import Reasoner, RewriteRequest
 
 NOTHING_KNOWN: Mapping[str, Trial] = {}
 
@@ -30,9 +30,9 @@ class Pipeline:
     reasoner_limits: StageLimits = StageLimits()
     generator_limits: StageLimits = StageLimits()
     judge_limits: StageLimits = StageLimits()
-    recall_rewrites: Recall[Rewrite] | None = None
-    recall_images: Recall[GeneratedImage] | None = None
-    recall_judgments: Recall[Judgment] | None = None
+    recall_rewrites: Recall[RewriteRequest, Rewrite] | None = None
+    recall_images: Recall[ImageRequest, GeneratedImage] | None = None
+    recall_judgments: Recall[JudgeRequest, Judgment] | None = None
 
     @property
     def in_flight(self) -> int:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from data.errors import FailureKind, StageError
 from data.identity import derived_random, derived_seed
-from data.records import Prompt, SystemPrompt
+from data.records import Prompt, SystemPrompt, Usage
 from optimizer.judges.aggregate import passed
 from optimizer.plan import Candidate, Mutation
 from optimizer.posterior import Beliefs
@@ -99,18 +99,20 @@ async def propose(
     ask: Callable[[ProposalRequest], Awaitable[Proposal]], request: ProposalRequest, prompts: Sequence[Prompt], known: frozenset[str]
 ) -> Proposal:
     """A proposal that passes :func:`lint` and is not among the ``known`` system prompt ids; StageError(REJECTED) after ``ATTEMPTS``
-    refusals.
+    refusals. Its usage is that of all attempts.
 
     ``known`` is what was known when the request was decided, not when it is answered: the answer may not depend on timing.
     """
     problem = ""
+    spent = Usage()
     for attempt in range(ATTEMPTS):
         again = replace(request, seed=derived_seed(request.seed, "attempt", attempt)) if attempt else request
         proposal = await ask(again)
+        spent += proposal.usage
         text = printable(proposal.text).strip()
         problem = lint(text, prompts, request.max_words)
         if not problem and SystemPrompt(text).id in known:
             problem = "it has been tried already"
         if not problem:
-            return replace(proposal, text=text, reason=printable(proposal.reason))
-    raise StageError(FailureKind.REJECTED, f"proposal refused {ATTEMPTS} times; the last because {problem}")
+            return replace(proposal, text=text, reason=printable(proposal.reason), usage=spent)
+    raise StageError(FailureKind.REJECTED, f"proposal refused {ATTEMPTS} times; the last because {problem}", usage=spent)

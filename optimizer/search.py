@@ -160,6 +160,7 @@ class Search:
 
     def _take(self, proposed: "_Proposed") -> list[Event]:
         events: list[Event] = [ProposalDone(proposed.key, proposed.outcome)]
+        self.budget.charge_usage(proposed.outcome.usage)
         if isinstance(proposed.outcome, Failure):
             # A refused idea is no outage: the proposer works, and may have a better one next time.
             self.barren += proposed.outcome.kind is not FailureKind.REJECTED
@@ -170,7 +171,6 @@ class Search:
                 )
             return events
         self.barren = 0
-        self.budget.charge_usage(proposed.outcome.usage)
         parents = tuple(self.planner.candidates[node].system_prompt.id for node in proposed.mutation.parents)
         child = SystemPrompt(proposed.outcome.text)
         if not self.planner.knows(child):  # Two requests of one round may have had the same idea.
@@ -258,6 +258,8 @@ OUTAGE = frozenset(
         FailureKind.RATE_LIMITED,
         FailureKind.SERVER_ERROR,
         FailureKind.UNAUTHORIZED,
+        FailureKind.UNKNOWN_MODEL,
+        FailureKind.OUT_OF_CREDIT,
         FailureKind.MALFORMED,
         FailureKind.CRASHED,
     }

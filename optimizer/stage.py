@@ -7,45 +7,52 @@ work in flight between all who ask for the same key, and remembers recent result
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
 
 from data.errors import FailureKind, StageError
 from data.errors import Stage as StageName
 from data.identity import derived_random
+from data.usage import Usage
 
 Q = TypeVar("Q")
 R = TypeVar("R")
 
 Engine = Callable[[Sequence[Q]], Awaitable[Sequence[R | Exception]]]
-Recall = Callable[[Sequence[str]], Mapping[str, R]]
+Recall = Callable[[Mapping[str, Q]], Mapping[str, R]]
+"""Earlier results for requests by their keys, by the same keys."""
 
 REMEMBERED = 4096
 """Finished results kept at hand: far more than a door leaves unwritten, and a few megabytes at most."""
+
+MOST_WAIT = 120.0
+"""How many seconds a far side may ask us to wait, where no time limit is set."""
 
 
 @dataclass(frozen=True, slots=True)
 class StageLimits:
     """How hard an engine may be driven.
 
-    ``concurrency`` calls run at once, of up to ``batch`` requests each. A call that takes longer than ``timeout`` seconds has failed.
+    ``concurrency`` calls run at once, of up to ``batch`` requests each. A call that takes longer than ``timeout`` seconds has failed; None
+    is for engines that bound the time of their calls themselves.
     A retryable failure is tried again, ``attempts`` times in all, after ``backoff`` seconds, twice that, and so on.
     """
 
     concurrency: int = 4
     batch: int = 8
-    timeout: float = 120.0
+    timeout: float | None = 120.0
     attempts: int = 4
     backoff: float = 1.0
 
 
 class StageFailed(Exception):
-    """What a caller of a stage gets in place of a result: the last ``error`` and how many ``attempts`` were made."""
+    """What a caller of a stage gets in place of a result: the last ``error``, how many ``attempts`` were made, and what they used."""
 
-    def __init__(self, error: StageError, attempts: int) -> None:
+    def __init__(self, error: StageError, attempts: int, usage: Usage) -> None:
         super().__init__(str(error))
         self.error = error
         self.attempts = attempts
+        self.usage = usage
 
 
 @dataclass(slots=True)
@@ -54,12 +61,14 @@ class _Job(Generic[Q, R]):
     request: Q
     result: "asyncio.Future[R]"
     attempts: int = 0
+    wasted: Usage = Usage()
+    """What attempts that failed have used."""
 
 
 class Stage(Generic[Q, R]):
     """See the module's text. Use inside ``async with``; leaving cancels what still runs."""
 
-    def __init__(self, name: StageName, engine: Engine[Q, R], limits: StageLimits, recall: Recall[R] | None = None) -> None:
+    def __init__(self, name: StageName, engine: Engine[Q, R], limits: StageLimits, recall: Recall[Q, R] | None = None) -> None:
         self.name = name
         self.recalled = 0
         """Results that came from the ledger instead of the engine."""
@@ -120,7 +129,7 @@ class Stage(Generic[Q, R]):
     async def _settle_from_ledger(self, jobs: list[_Job[Q, R]]) -> list[_Job[Q, R]]:
         if self._recall is None:
             return jobs
-        found = await asyncio.to_thread(self._recall, [job.key for job in jobs if job.attempts == 0])
+        found = await asyncio.to_thread(self._recall, {job.key: job.request for job in jobs if job.attempts == 0})
         for job in jobs:
             if job.key in found and not job.result.done():
                 self.recalled += 1
@@ -152,10 +161,12 @@ class Stage(Generic[Q, R]):
     def _settle(self, jobs: Sequence[_Job[Q, R]], outcomes: Sequence[R | Exception]) -> None:
         for job, outcome in zip(jobs, outcomes, strict=True):
             job.attempts += 1
+            if isinstance(outcome, StageError):
+                job.wasted += outcome.usage
             if not isinstance(outcome, Exception):
                 self.delivered += 1
                 if not job.result.done():
-                    job.result.set_result(outcome)
+                    job.result.set_result(_charged(outcome, job.wasted))
             elif isinstance(outcome, StageError) and outcome.retryable and job.attempts < self._limits.attempts:
                 asyncio.get_running_loop().call_later(self._delay(job, outcome), self._jobs.put_nowait, job)
             else:
@@ -163,14 +174,22 @@ class Stage(Generic[Q, R]):
 
     def _delay(self, job: _Job[Q, R], error: StageError) -> float:
         if error.retry_after is not None:
-            return min(error.retry_after, self._limits.timeout)
+            return min(error.retry_after, self._limits.timeout or MOST_WAIT)
         # Up to half as much again, so that jobs that failed together do not come back together.
         return self._limits.backoff * 2 ** (job.attempts - 1) * (1 + derived_random("backoff", job.key, job.attempts).random() / 2)
 
     def _fail(self, job: _Job[Q, R], error: Exception) -> None:
         self._results.pop(job.key, None)
         if not job.result.done():
-            job.result.set_exception(StageFailed(error, job.attempts) if isinstance(error, StageError) else error)
+            job.result.set_exception(StageFailed(error, job.attempts, job.wasted) if isinstance(error, StageError) else error)
+
+
+def _charged(result: R, wasted: Usage) -> R:
+    """``result`` with what its failed attempts used, too."""
+    if wasted == Usage():
+        return result
+    record: Any = result
+    return replace(record, usage=record.usage + wasted)
 
 
 def _section(name: StageName) -> str:

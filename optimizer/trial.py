@@ -62,7 +62,7 @@ async def run_trial(request: TrialRequest, stages: Stages) -> Trial:
 def failure_of(stage: StageName, error: Exception) -> Failure:
     """The record of what went wrong; what is no StageError was not foreseen and is filed as a crash, with its type."""
     if isinstance(error, StageFailed):
-        return Failure.of(stage, error.error, error.attempts)
+        return Failure.of(stage, error.error, error.attempts, error.usage)
     if isinstance(error, StageError):
         return Failure.of(stage, error)
     hint = "please report it: this is a bug in Phoropter or in an extension"

@@ -1,49 +1,102 @@
-"""The reasoner over a language model: builds the messages, calls the engine, cleans the answer, checks what it kept of the user's intent.
+"""The reasoner over a language model: builds the messages, calls the engine, cleans the answer, checks the rewrite.
 
 It never falls back to the user's own text: an answer that can't be used is a StageError. Only the empty system prompt, which *is* the raw
 arm, passes the user's text on, and no engine is called for it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from data.errors import StageError
 from data.identity import derived_seed
-from data.records import Rewrite
+from data.records import Prompt, Rewrite
+from data.textlimit import TextLimit
 from reasoner import RewriteRequest
 from reasoner.chat import Chat, ChatEngine, Completion
-from reasoner.parse import clean, drift
+from reasoner.checks import flaws
+from reasoner.intent import drift
+from reasoner.parse import clean
+from reasoner.unusable import refuse_echo
 
-VERSION = 1
+VERSION = 2
 """Part of the identity: raised when messages or cleaning change, since that changes rewrites."""
 
 
 class Rewriter:
-    """A Reasoner that asks a ChatEngine."""
+    """A Reasoner that asks a ChatEngine.
 
-    def __init__(self, engine: ChatEngine, max_tokens: int = 2048) -> None:
+    ``max_tokens`` bounds an answer, reasoning included. ``structured`` asks for JSON, which engines that can't hold a model to it ignore:
+    both JSON and plain text are read. ``ratios``: the aspect ratios ("16:9") that the model may ask for. ``limit``: how much the generator
+    reads; it flags rewrites that are longer, and is no part of the identity, since it changes none.
+    """
+
+    def __init__(
+        self,
+        engine: ChatEngine,
+        max_tokens: int = 2048,
+        *,
+        structured: bool = True,
+        limit: TextLimit | None = None,
+        ratios: Sequence[str] = (),
+    ) -> None:
         self._engine = engine
         self._max_tokens = max_tokens
+        self._ratios = tuple(ratios)
+        self._schema = rewrite_schema(self._ratios) if structured else None
+        self._limit = limit
+        self.times_itself: bool = getattr(engine, "times_itself", False)
 
     @property
     def identity(self) -> str:
-        return f"rewriter:{VERSION}?max_tokens={self._max_tokens} {self._engine.identity}"
+        parameters = f"max_tokens={self._max_tokens}&structured={self._schema is not None}&ratios={','.join(self._ratios)}"
+        return f"rewriter:{VERSION}?{parameters} {self._engine.identity}"
 
     async def __call__(self, requests: Sequence[RewriteRequest]) -> Sequence[Rewrite | Exception]:
         asked = [request for request in requests if request.system_prompt.text]
         answers = iter(await self._engine([self._chat(request) for request in asked]) if asked else [])
-        return [_rewrite(request, next(answers)) if request.system_prompt.text else Rewrite(request.prompt.text) for request in requests]
+        return [self._rewrite(request, next(answers)) if request.system_prompt.text else self._raw(request.prompt) for request in requests]
+
+    def checked(self, prompt: Prompt, rewrite: Rewrite) -> Rewrite:
+        """``rewrite`` with ``tokens`` and ``flaws`` for this rewriter's limit: what a ledger keeps may have been written for another."""
+        tokens = None if self._limit is None else self._limit.count(rewrite.text)
+        return replace(rewrite, tokens=tokens, flaws=flaws(prompt, rewrite.text, rewrite.removed, tokens, self._limit))
 
     def _chat(self, request: RewriteRequest) -> Chat:
         # 31 bits: what every server takes as a seed.
         seed = derived_seed("rewrite", request.sample, request.prompt.text) >> 32
-        return Chat(request.system_prompt.text, request.prompt.text, seed, self._max_tokens)
+        return Chat(request.system_prompt.text, request.prompt.text, seed, self._max_tokens, self._schema)
+
+    def _raw(self, prompt: Prompt) -> Rewrite:
+        return self.checked(prompt, Rewrite(prompt.text))
+
+    def _rewrite(self, request: RewriteRequest, answer: Completion | Exception) -> Rewrite | Exception:
+        if isinstance(answer, Exception):
+            return answer
+        try:
+            cleaned = clean(answer.text)
+            refuse_echo(cleaned.text, request.system_prompt.text, request.prompt.text)
+        except StageError as error:
+            return error
+        ratio, removed = cleaned.aspect_ratio, cleaned.removed
+        if self._ratios and ratio and ratio not in self._ratios:
+            ratio, removed = "", (*removed, f"an aspect ratio that was not offered: {ratio}")
+        rewrite = Rewrite(
+            cleaned.text,
+            answer.reasoning,
+            drift(request.prompt.text, cleaned.text),
+            removed=removed,
+            seed=answer.seed,
+            aspect_ratio=ratio,
+            usage=answer.usage,
+            latency=answer.latency,
+        )
+        return self.checked(request.prompt, rewrite)
 
 
-def _rewrite(request: RewriteRequest, answer: Completion | Exception) -> Rewrite | Exception:
-    if isinstance(answer, Exception):
-        return answer
-    try:
-        text = clean(answer.text)
-    except StageError as error:
-        return error
-    return Rewrite(text, answer.reasoning, drift(request.prompt.text, text), answer.usage, answer.latency)
+def rewrite_schema(ratios: Sequence[str] = ()) -> Mapping[str, Any]:
+    """The JSON schema of a rewrite, in the strict form that every server takes: all required, nothing besides."""
+    properties: dict[str, Any] = {"prompt": {"type": "string"}}
+    if ratios:
+        properties["aspect_ratio"] = {"type": ["string", "null"], "enum": [*ratios, None]}
+    return {"title": "rewrite", "type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}

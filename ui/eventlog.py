@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from data.codec import failure_json, failure_of
-from data.records import Failure, Trial
+from data.codec import failure_json, failure_of, usage_json, usage_of
+from data.records import Failure, Trial, Usage
 from optimizer.compare import comparison_to_json
 from optimizer.events import Confirmed, ProposalDone, RoundSealed, Selected
 from optimizer.proposers import Proposal
@@ -43,7 +43,7 @@ def to_record(event: Decision) -> tuple[str, dict[str, Any]]:
 
 def _outcome_to_json(outcome: Proposal | Failure) -> dict[str, Any]:
     if isinstance(outcome, Proposal):
-        return {"text": outcome.text, "reason": outcome.reason}
+        return {"text": outcome.text, "reason": outcome.reason, "usage": usage_json(outcome.usage)}
     return {"failure": failure_json(outcome)}
 
 
@@ -56,10 +56,16 @@ def history(records: Iterable[tuple[str, Mapping[str, Any]]], trials: Iterable[T
     for kind, payload in records:
         if kind == PROPOSAL:
             failed = payload.get("failure")
-            proposals[payload["key"]] = failure_of(failed) if failed else Proposal(payload["text"], payload["reason"])
+            proposals[payload["key"]] = failure_of(failed) if failed else _proposal(payload)
         elif kind == ROUND:
             standing.update(payload["failed"])
         elif kind == CONFIRMED:
             finished = True
     known = {trial.id: trial for trial in trials if finished or trial.score is not None or trial.id in standing}
     return History(known, proposals)
+
+
+def _proposal(payload: Mapping[str, Any]) -> Proposal:
+    # Proposals from before revision 0002 of the ledger do not say what they used.
+    usage = usage_of(payload["usage"]) if "usage" in payload else Usage()
+    return Proposal(payload["text"], payload["reason"], usage)

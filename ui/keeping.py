@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from data.errors import FailureKind, LedgerError, StageError
 from data.records import GeneratedImage, Judgment
+from data.textlimit import TextLimit
 from generator import ImageGenerator, ImageRequest
 from optimizer.judges import Judge, JudgeRequest
 
@@ -24,6 +25,10 @@ class KeptImages:
     @property
     def identity(self) -> str:
         return self._inner.identity
+
+    @property
+    def text_limit(self) -> TextLimit | None:
+        return getattr(self._inner, "text_limit", None)
 
     async def __call__(self, requests: Sequence[ImageRequest]) -> Sequence[GeneratedImage | Exception]:
         outcomes = await self._inner(requests)

@@ -22,7 +22,7 @@ from optimizer.events import Born, Event, Phase, ProposalDone, RoundSealed, Tria
 from optimizer.optimize import Problem, optimize
 from ui.eventlog import CONFIRMED, SITTING, Decision, history, to_record
 from ui.settings import Settings, settings_from
-from ui.wiring import Parts, load_prompt_set, load_system_prompt, proposer_stage
+from ui.wiring import Parts, load_prompt_set, load_system_prompt, proposer_stage, stage_limits
 
 if TYPE_CHECKING:
     from data.store import Store
@@ -87,7 +87,7 @@ def plan_run(settings: Settings, parts: Parts) -> PlannedRun:
     problem = checked_problem(settings)
     limits = Limits(settings.run.images, settings.run.dollars, settings.run.tokens, settings.run.seconds)
     shares = problem.shares(limits.images)
-    config = settings.model_dump(mode="json", exclude={"home", "ledger", "images_at", "description"})
+    config = settings.model_dump(mode="json", exclude={"home", "ledger", "images_at", "vllm", "description"})
     determining = {
         "format": FORMAT,
         "run": {name: value for name, value in config["run"].items() if name != "prompts"},
@@ -129,7 +129,7 @@ def resumed_settings(store: "Store", run_prefix: str, places: Settings) -> Setti
         raise UsageError(
             f"run {run_prefix} is of kind {record.kind}, which has nothing to resume", hint="`phoropter runs` lists what there is"
         )
-    return settings_from(record.config, home=places.home, ledger=places.ledger, images_at=places.images_at)
+    return settings_from(record.config, home=places.home, ledger=places.ledger, images_at=places.images_at, vllm=places.vllm)
 
 
 async def carry_out(planned: PlannedRun, parts: Parts, listen: Callable[[Event, Progress], None]) -> None:
@@ -152,7 +152,8 @@ async def carry_out(planned: PlannedRun, parts: Parts, listen: Callable[[Event, 
     evaluator = Evaluator(parts.pipeline, past.trials)
     stages = evaluator.stages
     try:
-        async with parts.closing, evaluator, proposer_stage(parts.proposer, parts.settings.proposer.limits) as proposer, writer:
+        limits = stage_limits(parts.settings.proposer, parts.proposer)
+        async with parts.closing, evaluator, proposer_stage(parts.proposer, limits) as proposer, writer:
             run = optimize(planned.problem, planned.limits, evaluator, proposer, parts.proposer.identity, past, budget)
             async with aclosing(run):
                 async for event in run:

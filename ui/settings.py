@@ -38,6 +38,13 @@ class EngineSettings(_Section):
     attempts: int = Field(default=4, ge=1, le=20)
     backoff: float = Field(default=1.0, ge=0)
     max_tokens: int = Field(default=2048, ge=16)
+    structured: bool = True
+    """Ask language models for JSON that follows a schema, where they can; else for plain text."""
+
+    @property
+    def at_once(self) -> int:
+        """How many requests may be under way at once."""
+        return self.concurrency * self.batch
 
     @property
     def limits(self) -> StageLimits:
@@ -67,6 +74,8 @@ class Settings(_Section):
     """The ledger's database URL; empty: SQLite in the home folder."""
     images_at: str = ""
     """Where image files are kept, a folder or a bucket's URL; empty: in the home folder."""
+    vllm: str = ""
+    """The command that starts vLLM, or the Python that has it; empty: looked for in the usual places."""
     reasoner: EngineSettings = EngineSettings()
     generator: EngineSettings = EngineSettings()
     judge: EngineSettings = EngineSettings(engine="scene")
@@ -120,7 +129,7 @@ def resolve(profile: str | None = None, flags: Mapping[str, Any] | None = None) 
 
 
 def settings_from(config: Mapping[str, Any], **places: Any) -> Settings:
-    """The settings of a recorded run, with ``places`` (home, ledger, images_at) of here and now."""
+    """The settings of a recorded run, with ``places`` (home, ledger, images_at, vllm) of here and now."""
     values = {name: value for name, value in config.items() if name != ORIGINS}
     return Settings.model_validate({**values, **places})
 

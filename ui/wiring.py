@@ -1,123 +1,271 @@
 """From settings to working parts: engines, judges, proposers, prompts, ledger. The only place that knows them all.
 
 Each table maps a spec's kind to a small function that imports its library inside, so that naming an engine costs nothing until it is used.
-What must be closed when the work is done, the function leaves with ``closing``.
+What must be closed when the work is done, the function leaves with ``building.closing``.
 To add an engine, write its file and one line here.
 """
 
 import importlib
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from data.errors import FatalError, StageError, UsageError
 from data.errors import Stage as StageName
-from data.records import Prompt, SystemPrompt
+from data.records import Prompt, Rewrite, SystemPrompt
+from data.textlimit import TextLimit
 from generator import ImageGenerator
 from optimizer.evaluate import Pipeline
 from optimizer.judges import Judge
 from optimizer.proposers import Proposal, ProposalRequest, Proposer
 from optimizer.stage import Stage, StageLimits
-from reasoner import Reasoner
+from reasoner import Reasoner, RewriteRequest
 from reasoner.chat import ChatEngine
 from ui.keeping import ImagesOnDisk, KeptImages
-from ui.settings import EngineSettings, Settings, secret
+from ui.settings import EngineSettings, Settings, environment_for, secret
 from ui.spec import Spec, parse_spec, unknown
 
 if TYPE_CHECKING:
     from data.blobs import ImageFiles
     from data.store import Store
+    from reasoner.server import VllmServer
 
 T = TypeVar("T")
 
+OPENAI_KEY = "OPENAI_API_KEY"
+"""Goes to OpenAI, and to nobody else."""
+OWN_KEY = "PHOROPTER_API_KEY"
+"""Goes to endpoints of one's own, unless their spec names another variable: ``?key_env=NAME``."""
 
-def _embedded_reasoner(spec: Spec, closing: AsyncExitStack) -> ChatEngine:
+
+@dataclass(frozen=True, slots=True)
+class Building:
+    """What the engines of one command share while they are built: the settings, what is closed when the work is done, and the vLLM servers
+    by what they serve, so that reasoner and proposer may use the same."""
+
+    settings: Settings
+    closing: AsyncExitStack = field(default_factory=AsyncExitStack)
+    servers: "dict[str, VllmServer]" = field(default_factory=dict[str, "VllmServer"])
+
+
+def _embedded_reasoner(spec: Spec, settings: EngineSettings, building: Building) -> ChatEngine:
     from reasoner.engines.embedded import EmbeddedReasoner
 
     return EmbeddedReasoner()
 
 
-def _openai(spec: Spec, closing: AsyncExitStack) -> ChatEngine:
-    from reasoner.engines.openai import OpenAIEngine
+def _openai(spec: Spec, settings: EngineSettings, building: Building) -> ChatEngine:
+    from reasoner.engines.openai import openai_engine
 
     if not spec.model:
         raise UsageError(f"{spec.text!r} names no model", hint="write for example openai:gpt-5.5, or openai:MODEL@http://localhost:8000/v1")
-    api_key = secret("OPENAI_API_KEY")
-    if not spec.endpoint and not api_key:
+    return _closed(
+        openai_engine(
+            spec.model,
+            urls=spec.endpoints,
+            api_key=api_key(spec),
+            parameters=_model_parameters(spec),
+            most=settings.at_once,
+            timeout=settings.timeout,
+        ),
+        building,
+    )
+
+
+def api_key(spec: Spec) -> str | None:
+    """The key for an openai spec's endpoints; None where they need none. UsageError where one is needed and not set."""
+    named = spec.parameters.get("key_env")
+    if named is not None:
+        if key := secret(str(named)):
+            return key
+        raise UsageError(f"{named} is not set, and {spec.text!r} takes its key from there", hint=f"export {named}=…")
+    if spec.endpoints:
+        return secret(OWN_KEY)
+    if key := secret(OPENAI_KEY):
+        return key
+    raise UsageError(
+        f"{OPENAI_KEY} is not set", hint=f"export {OPENAI_KEY}=…, or name your own endpoint: openai:MODEL@http://localhost:8000/v1"
+    )
+
+
+def _litellm(spec: Spec, settings: EngineSettings, building: Building) -> ChatEngine:
+    from reasoner.engines.litellm import litellm_engine
+
+    return _closed(
+        litellm_engine(
+            spec.model,
+            urls=spec.endpoints,
+            secret=_secret_for(spec),
+            parameters=_model_parameters(spec),
+            most=settings.at_once,
+            timeout=settings.timeout,
+        ),
+        building,
+    )
+
+
+def _secret_for(spec: Spec) -> Callable[[str], str | None]:
+    """How a provider's key is found: where the spec names a variable, it stands in for whatever the provider's is called."""
+    named = spec.parameters.get("key_env")
+    return secret if named is None else lambda _: secret(str(named))
+
+
+def _vllm(spec: Spec, settings: EngineSettings, building: Building) -> ChatEngine:
+    if not spec.model:
+        raise UsageError(f"{spec.text!r} names no model", hint="write for example vllm:openai/gpt-oss-20b, or vllm:./folder")
+    if spec.endpoints:
         raise UsageError(
-            "OPENAI_API_KEY is not set", hint="export OPENAI_API_KEY=…, or name your own endpoint: openai:MODEL@http://localhost:8000/v1"
+            f"{spec.text!r}: vllm: starts a server of its own, so it takes no endpoint",
+            hint=f"for a server that runs already, write openai:{spec.model}@{spec.endpoints[0]}",
         )
-    engine = OpenAIEngine(spec.model, base_url=spec.endpoint or None, api_key=api_key, parameters=spec.parameters)
-    closing.push_async_callback(engine.aclose)
+    parameters = _model_parameters(spec)
+    if parameters.pop("in_process", False):
+        from reasoner.engines.vllm_in_process import VllmInProcess
+
+        return VllmInProcess(spec.model, parameters=parameters, **_server_options(parameters, ("memory_share", "max_model_len")))
+    from reasoner.engines.vllm import vllm_engine
+    from reasoner.server import VllmServer
+
+    options = _server_options(parameters, ("memory_share", "max_model_len", "port"))
+    name = repr((spec.model, sorted(options.items())))
+    if name not in building.servers:
+        server = VllmServer(
+            spec.model,
+            command=building.settings.vllm,
+            environment=environment_for(building.settings),
+            log_folder=building.settings.home / "logs",
+            **options,
+        )
+        building.servers[name] = server
+        building.closing.push_async_callback(server.stop)
+    return _closed(vllm_engine(building.servers[name], parameters=parameters, most=settings.at_once, timeout=settings.timeout), building)
+
+
+def _server_options(parameters: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Takes out of ``parameters`` what says how to serve a model, and not what it answers."""
+    return {name: parameters.pop(name) for name in names if name in parameters}
+
+
+def _model_parameters(spec: Spec) -> dict[str, Any]:
+    return {name: value for name, value in spec.parameters.items() if name != "key_env"}
+
+
+def _closed(engine: T, building: Building) -> T:
+    """``engine``, which is closed when the work is done."""
+    closable: Any = engine
+    building.closing.push_async_callback(closable.aclose)
     return engine
 
 
-def _embedded_generator(spec: Spec, closing: AsyncExitStack) -> ImageGenerator:
+CHAT_ENGINES: Mapping[str, Callable[[Spec, EngineSettings, Building], ChatEngine]] = {
+    "embedded": _embedded_reasoner,
+    "openai": _openai,
+    "vllm": _vllm,
+    "litellm": _litellm,
+}
+
+
+def _dspy(spec: Spec, settings: EngineSettings, building: Building) -> Reasoner:
+    """A dspy program; ``@endpoint?lm=MODEL`` says which model of an OpenAI-shaped endpoint it speaks to, else it brings its own."""
+    from reasoner.engines.dspy import DspyReasoner, load_program
+
+    if not spec.model:
+        raise UsageError(f"{spec.text!r} names no program", hint="write dspy:package.module:factory, or dspy:./program.json")
+    parameters = dict(spec.parameters)
+    model = parameters.pop("lm", None)
+    lm = None
+    if model is not None:
+        lm = _openai(replace(spec, kind="openai", model=str(model), parameters=parameters), settings, building)
+    elif spec.endpoints or parameters:
+        raise UsageError(
+            f"{spec.text!r}: an endpoint and parameters are those of a language model, and none is named",
+            hint=f"write dspy:{spec.model}@{spec.endpoint or 'http://localhost:8000/v1'}?lm=MODEL",
+        )
+    return DspyReasoner(load_program(spec.model), source=spec.model, lm=lm, max_tokens=settings.max_tokens)
+
+
+def _embedded_generator(spec: Spec, settings: EngineSettings, building: Building) -> ImageGenerator:
     from generator.engines.embedded import EmbeddedGenerator
 
     return EmbeddedGenerator()
 
 
-def _scene_judge(spec: Spec, closing: AsyncExitStack) -> Judge:
+def _scene_judge(spec: Spec, settings: EngineSettings, building: Building) -> Judge:
     from optimizer.judges.scene import SceneJudge
 
     return SceneJudge()
 
 
-def _embedded_proposer(spec: Spec, closing: AsyncExitStack, max_tokens: int) -> Proposer:
+def _embedded_proposer(spec: Spec, settings: EngineSettings, building: Building) -> Proposer:
     from optimizer.proposers.embedded import EmbeddedProposer
 
     return EmbeddedProposer()
 
 
-def _reflect(spec: Spec, closing: AsyncExitStack, max_tokens: int) -> Proposer:
+def _reflect(spec: Spec, settings: EngineSettings, building: Building) -> Proposer:
     from optimizer.proposers.reflect import ReflectProposer
 
-    return ReflectProposer(_openai(spec, closing), max_tokens)
+    return ReflectProposer(CHAT_ENGINES[spec.kind](spec, settings, building), settings.max_tokens)
 
 
-REASONERS: Mapping[str, Callable[[Spec, AsyncExitStack], ChatEngine]] = {"embedded": _embedded_reasoner, "openai": _openai}
-GENERATORS: Mapping[str, Callable[[Spec, AsyncExitStack], ImageGenerator]] = {"embedded": _embedded_generator}
-JUDGES: Mapping[str, Callable[[Spec, AsyncExitStack], Judge]] = {"scene": _scene_judge}
-PROPOSERS: Mapping[str, Callable[[Spec, AsyncExitStack, int], Proposer]] = {"embedded": _embedded_proposer, "openai": _reflect}
+REASONERS: Mapping[str, Callable[[Spec, EngineSettings, Building], ChatEngine | Reasoner]] = {**CHAT_ENGINES, "dspy": _dspy}
+GENERATORS: Mapping[str, Callable[[Spec, EngineSettings, Building], ImageGenerator]] = {"embedded": _embedded_generator}
+JUDGES: Mapping[str, Callable[[Spec, EngineSettings, Building], Judge]] = {"scene": _scene_judge}
+PROPOSERS: Mapping[str, Callable[[Spec, EngineSettings, Building], Proposer]] = {
+    "embedded": _embedded_proposer,
+    **{kind: _reflect for kind in CHAT_ENGINES if kind != "embedded"},
+}
 
 
-def build_reasoner(settings: EngineSettings, closing: AsyncExitStack) -> Reasoner:
-    """The reasoner of a profile: a language model's engine behind the rewriter."""
+def build_reasoner(building: Building, limit: TextLimit | None = None) -> Reasoner:
+    """The reasoner: a language model behind the rewriter, or a program that rewrites by itself. ``limit`` is the generator's."""
     from reasoner.rewrite import Rewriter
 
-    return Rewriter(_engine("reasoner", REASONERS, settings.engine, closing), settings.max_tokens)
+    settings = building.settings.reasoner
+    spec = parse_spec(settings.engine)
+    if spec.kind == "dspy":
+        return _dspy(spec, settings, building)
+    engine = _engine("reasoner", CHAT_ENGINES, settings, building)
+    return Rewriter(engine, settings.max_tokens, structured=settings.structured, limit=limit)
 
 
-def build_generator(settings: EngineSettings, closing: AsyncExitStack) -> ImageGenerator:
-    return _engine("generator", GENERATORS, settings.engine, closing)
+def build_generator(building: Building) -> ImageGenerator:
+    return _engine("generator", GENERATORS, building.settings.generator, building)
 
 
-def build_judge(settings: EngineSettings, closing: AsyncExitStack) -> Judge:
-    return _engine("judge", JUDGES, settings.engine, closing)
+def text_limit(generator: ImageGenerator) -> TextLimit | None:
+    """How much the generator reads; unknown of a generator of one's own that does not say."""
+    return getattr(generator, "text_limit", None)
 
 
-def build_proposer(settings: EngineSettings, closing: AsyncExitStack) -> Proposer:
+def build_judge(building: Building) -> Judge:
+    return _engine("judge", JUDGES, building.settings.judge, building)
+
+
+def build_proposer(building: Building) -> Proposer:
+    return _engine("proposer", PROPOSERS, building.settings.proposer, building)
+
+
+def _engine(
+    stage: str, kinds: Mapping[str, Callable[[Spec, EngineSettings, Building], T]], settings: EngineSettings, building: Building
+) -> T:
     spec = parse_spec(settings.engine)
     if "." in spec.kind:
         return _own_factory(spec)()
-    return _factory("proposer", PROPOSERS, spec)(spec, closing, settings.max_tokens)
-
-
-def _engine(stage: str, kinds: Mapping[str, Callable[[Spec, AsyncExitStack], T]], text: str, closing: AsyncExitStack) -> T:
-    spec = parse_spec(text)
-    if "." in spec.kind:
-        return _own_factory(spec)()
-    return _factory(stage, kinds, spec)(spec, closing)
-
-
-def _factory(stage: str, kinds: Mapping[str, T], spec: Spec) -> T:
     if spec.kind not in kinds:
         raise unknown(f"{stage} engine", spec.kind, kinds)
-    if spec.kind in ("embedded", "scene") and (spec.model or spec.endpoint or spec.parameters):
+    if spec.kind in ("embedded", "scene") and (spec.model or spec.endpoints or spec.parameters):
         raise UsageError(f"the {spec.kind} {stage} takes no model, endpoint or parameters: {spec.text!r}", hint=f"write just {spec.kind}")
-    return kinds[spec.kind]
+    return kinds[spec.kind](spec, settings, building)
+
+
+def stage_limits(settings: EngineSettings, engine: object) -> StageLimits:
+    """How hard the stage may drive ``engine``. One that queues and times its calls itself gets them singly, as they come."""
+    limits = settings.limits
+    if getattr(engine, "times_itself", False):
+        return replace(limits, concurrency=settings.at_once, batch=1, timeout=None)
+    return limits
 
 
 def _own_factory(spec: Spec) -> Callable[[], Any]:
@@ -176,25 +324,31 @@ def open_parts(settings: Settings) -> Parts:
     from data.blobs import ImageFiles
     from data.store import open_store
 
-    closing = AsyncExitStack()
-    reasoner = build_reasoner(settings.reasoner, closing)
-    generator = build_generator(settings.generator, closing)
-    judge = build_judge(settings.judge, closing)
-    proposer = build_proposer(settings.proposer, closing)
+    building = Building(settings)
+    generator = build_generator(building)
+    reasoner = build_reasoner(building, text_limit(generator))
+    judge = build_judge(building)
+    proposer = build_proposer(building)
     store = open_store(settings.ledger_url)
     images = ImageFiles(settings.image_location)
     pipeline = Pipeline(
         reasoner=reasoner,
         generator=KeptImages(generator, images.write),
         judge=ImagesOnDisk(judge, images.read),
-        reasoner_limits=settings.reasoner.limits,
-        generator_limits=settings.generator.limits,
-        judge_limits=settings.judge.limits,
-        recall_rewrites=store.find_rewrites,
-        recall_images=lambda keys: {key: image for key, image in store.find_images(keys).items() if images.has(image.sha256)},
-        recall_judgments=store.find_judgments,
+        reasoner_limits=stage_limits(settings.reasoner, reasoner),
+        generator_limits=stage_limits(settings.generator, generator),
+        judge_limits=stage_limits(settings.judge, judge),
+        recall_rewrites=lambda asked: _checked(reasoner, asked, store.find_rewrites(list(asked))),
+        recall_images=lambda asked: {key: image for key, image in store.find_images(list(asked)).items() if images.has(image.sha256)},
+        recall_judgments=lambda asked: store.find_judgments(list(asked)),
     )
-    return Parts(settings, store, images, pipeline, proposer, closing)
+    return Parts(settings, store, images, pipeline, proposer, building.closing)
+
+
+def _checked(reasoner: Reasoner, asked: Mapping[str, RewriteRequest], found: Mapping[str, Rewrite]) -> Mapping[str, Rewrite]:
+    """Rewrites from the ledger, held against the rules of here and now: they may have been written for another generator."""
+    check: Callable[[Prompt, Rewrite], Rewrite] | None = getattr(reasoner, "checked", None)
+    return found if check is None else {key: check(asked[key].prompt, rewrite) for key, rewrite in found.items()}
 
 
 @asynccontextmanager

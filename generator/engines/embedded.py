@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 
 from data.records import GeneratedImage
+from data.textlimit import TextLimit
 from generator import ImageRequest
 from generator.embedded.failings import Failings
 
@@ -22,6 +23,10 @@ class EmbeddedGenerator:
     @property
     def identity(self) -> str:
         return f"embedded:1?failings={self._failings.digest}"
+
+    @property
+    def text_limit(self) -> TextLimit | None:
+        return TextLimit("words", self._failings.words_read, lambda text: len(text.split()))
 
     async def __call__(self, requests: Sequence[ImageRequest]) -> Sequence[GeneratedImage | Exception]:
         return await asyncio.to_thread(self._draw_all, requests)

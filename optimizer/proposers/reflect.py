@@ -34,6 +34,11 @@ class ReflectProposer:
         }
 
     @property
+    def times_itself(self) -> bool:
+        """Whether the engine bounds the time of its calls (reasoner/chat.py)."""
+        return getattr(self._engine, "times_itself", False)
+
+    @property
     def identity(self) -> str:
         texts = content_id("prompts", list(self._texts.values()))
         return f"reflect:{texts}?max_tokens={self._max_tokens} {self._engine.identity}"

@@ -67,7 +67,7 @@ def _trial(number: int, *, failed: bool = False, system_prompts: int = 3) -> Tri
     checklist = tuple(Criterion(f"c{place}", f"Statement {place} of {number}", CriterionKind.ENTITY) for place in range(3))
     prompt = Prompt(f"prompt № {number}", checklist, "cat", "de", tags=("a", "b"))
     request = TrialRequest(SystemPrompt(f"Be good {number % system_prompts}.", "good"), prompt, number, 2**62 + number)
-    rewrite = Rewrite(f"a picture of {number}", "thinking", ("the 3 is gone",), Usage(10, 20, None), 1.5)
+    rewrite = Rewrite(f"a picture of {number}", "thinking", ("the 3 is gone",), usage=Usage(10, 20, None), latency=1.5)
     trial = Trial(f"b2:{name[:32]}", request, rewrite, rewrite_key=f"rewrite {name}")
     if failed:
         failure = Failure(Stage.GENERATE, FailureKind.TIMEOUT, "too slow", True, "wait", 3)

@@ -1,12 +1,14 @@
 """A stage batches, bounds, retries and shares; it never works twice on one key and never loses a caller."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import pytest
 
 from data.errors import FailureKind, FatalError, StageError
 from data.errors import Stage as StageName
+from data.records import Usage
 from optimizer.stage import Stage, StageFailed, StageLimits
 
 QUICK = StageLimits(concurrency=2, batch=4, timeout=5.0, attempts=3, backoff=0.001)
@@ -53,7 +55,7 @@ async def test_one_key_is_worked_on_once_also_later():
 
 async def test_what_the_ledger_has_is_not_asked_for():
     engine = Doubling()
-    async with Stage(StageName.GENERATE, engine, QUICK, lambda keys: {key: -1 for key in keys if key == "3"}) as stage:
+    async with Stage(StageName.GENERATE, engine, QUICK, lambda asked: {key: -1 for key in asked if key == "3"}) as stage:
         assert await ask(stage, [3, 4]) == [-1, 8]
     assert engine.calls == [[4]]
     assert (stage.recalled, stage.delivered) == (1, 1)
@@ -105,7 +107,7 @@ async def test_a_fatal_error_reaches_the_caller_as_it_is():
 
 
 async def test_a_broken_ledger_leaves_nobody_waiting():
-    def broken(keys: Sequence[str]) -> dict[str, int]:
+    def broken(asked: Mapping[str, int]) -> dict[str, int]:
         raise RuntimeError("no ledger")
 
     async with Stage(StageName.GENERATE, Doubling(), QUICK, broken) as stage:
@@ -120,3 +122,27 @@ async def test_one_caller_that_goes_away_does_not_take_the_work_from_another():
         await asyncio.sleep(0.01)
         leaving.cancel()
         assert await staying == 2
+
+
+async def test_what_failed_attempts_used_is_counted():
+    @dataclass(frozen=True)
+    class Answer:
+        usage: Usage
+
+    paid = StageError(FailureKind.EMPTY, "nothing", retryable=True, usage=Usage(10, 1, 0.5))
+    final = StageError(FailureKind.UNFINISHED, "cut off", usage=Usage(10, 99, None))
+    outcomes: dict[int, list[Answer | Exception]] = {1: [paid, paid, Answer(Usage(10, 5, 1.0))], 2: [paid, final]}
+
+    async def engine(requests: Sequence[int]) -> list[Answer | Exception]:
+        return [outcomes[request].pop(0) for request in requests]
+
+    async with Stage(StageName.REWRITE, engine, QUICK) as stage:
+        assert (await stage("1", 1)).usage == Usage(30, 7, 2.0)
+        with pytest.raises(StageFailed) as failed:
+            await stage("2", 2)
+    assert failed.value.usage == Usage(20, 100, None)
+
+
+async def test_an_engine_may_bound_its_own_time():
+    async with Stage(StageName.REWRITE, Doubling(delay=0.05), replace(QUICK, timeout=None)) as stage:
+        assert await stage("1", 1) == 2

@@ -12,7 +12,8 @@ import typer
 from typer.core import TyperGroup
 
 from data.errors import PhoropterError
-from ui.cli import doctor, export, imagine, lineage, optimize, prompts, resume, rewrite, runs, show, ui, verify
+from ui.cli import doctor, export, imagine, lineage, optimize, prompts, reasoner, resume, rewrite, runs, show, ui, verify
+from ui.cli.notices import print_notices
 from ui.cli.output import exit_code, print_error
 from ui.cli.usage import print_version, report_misuse, unknown_command
 
@@ -63,6 +64,8 @@ def before_any_command(
 
 app.command("optimize")(optimize.optimize)
 app.command("resume")(resume.resume)
+reasoner.app.info.cls = Commands
+app.add_typer(reasoner.app, name="reasoner")
 app.command("rewrite")(rewrite.rewrite)
 app.command("imagine")(imagine.imagine)
 app.command("runs")(runs.runs)
@@ -82,4 +85,5 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             # A terminal that has no ✓ shows a question mark; it does not end the program.
             stream.reconfigure(errors="replace")
+    print_notices()
     app()

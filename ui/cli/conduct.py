@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ui.views import RunView
     from ui.wiring import Parts
 
-PLACES = ("home", "ledger", "images_at", "description")
+PLACES = ("home", "ledger", "images_at", "vllm", "description")
 """Settings that are not part of a run: it is the same one wherever it lies."""
 
 

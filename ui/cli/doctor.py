@@ -23,8 +23,6 @@ PACKAGES = (
     ("ray", "a pool of machines", "pip install 'phoropter[ray]'"),
 )
 """What may be installed, what for, and how to get it."""
-ANSWER_SECONDS = 5.0
-"""How long an endpoint may take to say which models it has."""
 TEST_TEXT = "three red balloons above a blue house"
 
 
@@ -100,18 +98,17 @@ def _checks(asked: "Resolved") -> Iterator[Check]:
     yield _prompts(asked.settings)
     yield from _places(asked.settings)
     yield _picture()
-    yield from _key(asked.settings)
+    yield from _keys()
     yield from _packages()
     yield from _kinds()
 
 
 def _engines(settings: "Settings") -> Iterator[Check]:
-    """Each engine of the profile is built, which loads its library, and its endpoint asked for its models."""
-    from contextlib import AsyncExitStack
-
+    """Each engine of the profile is built, which loads its library, and its endpoints asked for their models."""
     from data.errors import PhoropterError
     from ui import wiring
 
+    building = wiring.Building(settings)
     built = {
         "reasoner": (settings.reasoner, wiring.build_reasoner),
         "generator": (settings.generator, wiring.build_generator),
@@ -120,10 +117,10 @@ def _engines(settings: "Settings") -> Iterator[Check]:
     }
     for stage, (engine, build) in built.items():
         try:
-            build(engine, AsyncExitStack())
-            yield _endpoint(stage, engine.engine)
+            build(building)
+            yield from _reached(stage, engine.engine, settings)
         except PhoropterError as error:
-            yield Check(stage, False, str(error), error.hint)
+            yield Check(stage, False, f"{engine.engine}: {error}", error.hint)
         except ImportError as error:
             yield Check(stage, False, f"{engine.engine}: {error}", _how_to_get(error.name or ""))
 
@@ -132,43 +129,21 @@ def _how_to_get(module: str) -> str:
     return next((how for name, _, how in PACKAGES if name == module.split(".")[0]), "install what is missing")
 
 
-def _endpoint(stage: str, text: str) -> Check:
-    """Whether an OpenAI-shaped endpoint answers, knows the key, and has the model. Costs nothing."""
-    import json
-    import urllib.error
-    import urllib.request
-
-    from ui.settings import secret
+def _reached(stage: str, text: str, settings: "Settings") -> Iterator[Check]:
+    """What an engine that was built finds at the other end; no model is called."""
+    from ui.probe import probe
     from ui.spec import parse_spec
 
     spec = parse_spec(text)
-    if spec.kind != "openai":
-        return Check(stage, True, spec.text)
-    endpoint = spec.endpoint or "https://api.openai.com/v1"
-    key = secret("OPENAI_API_KEY")
-    request = urllib.request.Request(f"{endpoint.rstrip('/')}/models", headers={"Authorization": f"Bearer {key}"} if key else {})
-    try:
-        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
-            models = [entry["id"] for entry in json.load(answer)["data"]]
-    except urllib.error.HTTPError as error:
-        with error:
-            if error.code in (401, 403):
-                return Check(stage, False, f"{spec.text}: {endpoint} refuses the key ({error.code})", "set OPENAI_API_KEY")
-        return Check(stage, True, f"{spec.text}: {endpoint} answers, but does not list its models ({error.code})")
-    except (OSError, TimeoutError) as error:
-        reason = getattr(error, "reason", error)
-        return Check(stage, False, f"{spec.text}: no connection to {endpoint} ({reason})", "is the server up, and the address right?")
-    except (ValueError, KeyError, TypeError):
-        return Check(stage, True, f"{spec.text}: {endpoint} answers, but its list of models can't be read")
-    if spec.model in models:
-        return Check(stage, True, f"{spec.text}: the endpoint answers and has the model")
-    return Check(stage, False, f"{spec.text}: the endpoint has no model {spec.model!r}", _nearest_models(spec.model, models))
+    if spec.kind == "openai":
+        yield from (Check(stage, seen.ok, f"{spec.text}: {seen.detail}", seen.hint) for seen in probe(spec))
+    elif spec.kind == "dspy" and "lm" in spec.parameters:
+        from dataclasses import replace
 
-
-def _nearest_models(wanted: str, models: list[str]) -> str:
-    from ui.spec import nearest
-
-    return f"it has: {', '.join(nearest(wanted, models)[:8])}" if models else "it has no models at all"
+        model = replace(spec, kind="openai", model=str(spec.parameters["lm"]))
+        yield from (Check(stage, seen.ok, f"{spec.text}: {seen.detail}", seen.hint) for seen in probe(model))
+    else:
+        yield Check(stage, True, spec.text)
 
 
 def _prompts(settings: "Settings") -> Check:
@@ -261,17 +236,14 @@ async def _test_trial() -> tuple[float, float]:
     return judgment.value, time.monotonic() - started
 
 
-def _key(settings: "Settings") -> Iterator[Check]:
-    """Whether the key is set; never what it is."""
+def _keys() -> Iterator[Check]:
+    """Which keys are set; never what they are. An engine that misses its key was reported as such."""
     from ui.settings import secret
+    from ui.wiring import OPENAI_KEY, OWN_KEY
 
-    # A spec that can't be parsed was reported with its engine.
-    needed = any(engine.engine.startswith("openai:") and "@" not in engine.engine for engine in (settings.reasoner, settings.proposer))
-    if secret("OPENAI_API_KEY"):
-        yield Check("OPENAI_API_KEY", True, "set")
-    else:
-        detail = "not set" if needed else "not set, and not needed by this profile"
-        yield Check("OPENAI_API_KEY", False if needed else None, detail, "export OPENAI_API_KEY=…" if needed else "")
+    for name, purpose in ((OPENAI_KEY, "OpenAI"), (OWN_KEY, "endpoints of your own that ask for a key")):
+        found = bool(secret(name))
+        yield Check(name, True if found else None, f"{'set' if found else 'not set'}; for {purpose}")
 
 
 def _packages() -> Iterator[Check]:

@@ -96,6 +96,7 @@ def _copy(png: bytes, out: Path) -> None:
 def trial_to_json(trial: "Trial") -> dict[str, Any]:
     """A trial as JSON: what each stage made, or the failure that ended it."""
     from data.codec import failure_json
+    from ui.cli.rewrite import rewrite_to_json
 
     rewrite, image, request = trial.rewrite, trial.image, trial.request
     return {
@@ -103,7 +104,7 @@ def trial_to_json(trial: "Trial") -> dict[str, Any]:
         "prompt": request.prompt.text,
         "system_prompt": {"id": request.system_prompt.id, "name": request.system_prompt.name},
         "seed": request.seed,
-        "rewrite": None if rewrite is None else {"text": rewrite.text, "reasoning": rewrite.reasoning, "drift": list(rewrite.drift)},
+        "rewrite": None if rewrite is None else rewrite_to_json(rewrite),
         "image": None if image is None else {"sha256": image.sha256, "width": image.width, "height": image.height},
         "score": trial.score,
         "criteria": criteria_to_json(trial),
@@ -143,6 +144,8 @@ def print_trial(trial: "Trial", run_id: str, images: "ImageFiles", out: Path | N
         screen.print(f"rewrite   {trial.rewrite.text}")
         for note in trial.rewrite.drift:
             screen.print(f"drift     {note}")
+        for note in trial.rewrite.flaws:
+            screen.print(f"flaw      {note}")
     if trial.image is not None:
         print(f"picture   {out or images.path(trial.image.sha256)}", flush=True)
     if trial.judgment is not None:

@@ -197,12 +197,16 @@ def side_html(trial: Trial, name: str, thumbnail: Thumbnail, before: Trial | Non
 
 
 def rewrite_html(trial: Trial) -> str:
-    """The rewrite, folded; what of the user's intent drifted stays visible."""
-    if trial.rewrite is None:
+    """The rewrite and what the reasoner thought, folded; what of the user's intent drifted, and other flaws, stay visible."""
+    rewrite = trial.rewrite
+    if rewrite is None:
         return ""
-    drift = "".join(f'<p class="ph-warn">drift: {escaped(entry)}</p>' for entry in trial.rewrite.drift)
-    words = len(trial.rewrite.text.split())
-    return f'{drift}<details><summary>rewrite, {words} words</summary><p class="ph-rewrite">{escaped(trial.rewrite.text)}</p></details>'
+    notes = [f"drift: {entry}" for entry in rewrite.drift] + [f"flaw: {entry}" for entry in rewrite.flaws]
+    warnings = "".join(f'<p class="ph-warn">{escaped(note)}</p>' for note in notes)
+    words = len(rewrite.text.split())
+    told = f'<details><summary>rewrite, {words} words</summary><p class="ph-rewrite">{escaped(rewrite.text)}</p></details>'
+    thought = f'<details><summary>reasoning</summary><p class="ph-rewrite">{escaped(rewrite.reasoning)}</p></details>'
+    return warnings + told + (thought if rewrite.reasoning else "")
 
 
 def card_html(pair: Pair, our_name: str, their_name: str, thumbnail: Thumbnail) -> str:

@@ -9,13 +9,12 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from data.blobs import ImageFiles
 from data.store import open_store
-from tests.chat_server import ChatServer, chat_server
+from reasoner.testserver import serving
 from tests.ui.cli import cheap
 from tests.ui.cli.conftest import IMAGES, Finished, Phoropter, record, start, untimed
 
@@ -74,7 +73,7 @@ def test_a_dead_endpoint_ends_the_run_and_resume_goes_on(phoropter: Phoropter, t
     monkeypatch.setenv("PHOROPTER_REASONER__ATTEMPTS", "1")
     with closing(socket.create_server(("127.0.0.1", 0))) as probe:
         port = probe.getsockname()[1]
-    done = phoropter("optimize", "--images", IMAGES, "--reasoner", f"openai:x@http://127.0.0.1:{port}/v1", *CHEAP, "--json")
+    done = phoropter("optimize", "--images", IMAGES, "--reasoner", f"openai:good@http://127.0.0.1:{port}/v1", *CHEAP, "--json")
     assert done.exit_code == 1
     error = record(done.stdout)["error"]
     assert error["type"] == "FatalError"
@@ -88,23 +87,10 @@ def test_a_dead_endpoint_ends_the_run_and_resume_goes_on(phoropter: Phoropter, t
     assert (failure["stage"], failure["kind"]) == ("rewrite", "unreachable")
     assert failure["count"] >= 4
     assert "could not be scored" in phoropter("show", identifier).stdout
-    with _chat_server_at(port, monkeypatch):
+    with serving(port=port):  # It comes up again where it was.
         resumed = phoropter("resume", identifier, "--json")
     assert resumed.exit_code == 0, resumed.stderr
     assert record(resumed.stdout)["result"]["failures"] == []
-
-
-def _chat_server_at(port: int, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The server comes up again where it was."""
-    bind = ChatServer.server_bind
-
-    def bind_there(self: ChatServer) -> None:
-        self.server_address = ("127.0.0.1", port)
-        bind(self)
-
-    monkeypatch.setattr(ChatServer, "server_bind", bind_there)
-    monkeypatch.setattr(ChatServer, "request_queue_size", 128)
-    return chat_server()
 
 
 def test_several_at_once_on_one_ledger(tmp_path: Path, phoropter: Phoropter) -> None:

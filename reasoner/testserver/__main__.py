@@ -1,0 +1,28 @@
+"""``python -m reasoner.testserver``: the test server by hand, for people who write engines. Ends with Ctrl-C."""
+
+import argparse
+import threading
+from contextlib import suppress
+
+from reasoner.testserver import BEHAVIORS, serving
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m reasoner.testserver", description="A model server that misbehaves by the model's name."
+    )
+    parser.add_argument("--port", type=int, default=0, help="default: a free one")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds that each answer takes")
+    parser.add_argument("--capacity", type=int, help="requests worked on at once; the others wait")
+    parser.add_argument("--drown", type=int, help="requests that may wait; the next gets HTTP 429")
+    options = parser.parse_args()
+    with serving(**vars(options)) as server:
+        print(server.url, flush=True)
+        for name, behavior in BEHAVIORS.items():
+            print(f"  {name:<20} {behavior.description}", flush=True)
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
