@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+VLLM_VENV := .venv-vllm
+VLLM_INSTALLED := $(VLLM_VENV)/.installed
 # Two workers; a file's tests share one, and with it the servers that the file starts.
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
@@ -18,7 +20,7 @@ export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint fmt system-packages clean
+.PHONY: help install demo test test-vllm lint fmt system-packages clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 18
@@ -38,6 +40,13 @@ demo: install  ## optimize a system prompt in the embedded world: no GPU, no key
 test: install system-packages lint  ## everything that CI checks
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+test-vllm: install $(VLLM_INSTALLED)  ## a real vLLM on a tiny GPT-OSS, without a GPU: about five minutes
+	TEST_VLLM=$(VLLM_VENV)/bin/python $(BIN)/python -m pytest tests/vllm
+
+$(VLLM_INSTALLED): constraints-vllm.txt scripts/vllm-environment.sh
+	scripts/vllm-environment.sh $(VLLM_VENV) $(PYTHON)
+	@touch $@
+
 lint: install  ## style, types, direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -52,5 +61,5 @@ system-packages:
 	@scripts/system-packages.sh
 
 clean:  ## remove the environment, builds and caches; phoropter-data stays
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(VLLM_VENV) .cache build dist *.egg-info .pytest_cache .hypothesis .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -54,6 +54,8 @@ class FailureKind(StrEnum):
     """An answer that hit the length limit, or does not fit the generator."""
     MALFORMED = "malformed"
     """An answer that can't be read as what was asked for."""
+    OFF_TASK = "off_task"
+    """An answer to something else: a question back, or the instructions over again."""
     REFUSED = "refused"
     """The model declined."""
     UNSUPPORTED = "unsupported"

@@ -1,18 +1,20 @@
 """Reasoning and answer apart: what a model sent, in whatever form its server left it, as the final text and what was thought before it.
 
-Models reason in channels (harmony, as GPT-OSS writes it) or between tags (``<think>``). Good servers take that apart; others send it raw, or with
-the special tokens lost. All functions are pure. Cleaning of the final text itself is done in reasoner/parse.py.
+Models reason in channels (harmony, as GPT-OSS writes it) or between tags (``<think>``). Good servers take that
+apart; others send it raw, or with the special tokens lost. All functions are pure. The final text itself is cleaned in
+reasoner/parse.py.
 """
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from data.errors import FailureKind, StageError
 from data.usage import NOTHING, Usage
 
 _MARKER = re.compile(r"<\|(start|channel|constrain|message|end|return|call)\|>")
-_CUT_MARKER = re.compile(r"<\|?[a-z]*\|?\Z")
+_CUT_MARKER = re.compile(r"<\|[a-z]*\|?\Z")
+_ENDS = frozenset(("end", "return", "call"))
 _HEADER_END = re.compile(r"\s*(?:assistant)?(analysis|commentary|final)\s*")
 _STRIPPED = re.compile(r"assistant(analysis|commentary|final)")
 _STRIPPED_START = re.compile(r"\s*(?:assistant)?(analysis|commentary)")
@@ -77,7 +79,7 @@ def _cut_off(answer: Answer, usage: Usage) -> StageError:
 
 
 def split(content: str) -> Answer:
-    """``content`` as final text and reasoning. Text without markers is all final, and unchanged; without a final channel there is no final."""
+    """``content`` as final text and reasoning. Text without markers is all final, and unchanged; without a final channel none is."""
     text, thoughts = content, list[str]()
     for apart in (_harmony, _stripped_harmony, _tagged):
         text, thought = apart(text)
@@ -90,36 +92,37 @@ def _joined(parts: Iterable[str]) -> str:
 
 
 def _harmony(content: str) -> Answer:
-    """Raw harmony. Of several final messages the last counts; text that belongs to no message is final where there is no such message."""
+    """Raw harmony. Of several final messages the last counts. Text outside of messages is reasoning, unless there are only end markers."""
     if "<|" not in content:
         return Answer(content, "")
     lead, *rest = _MARKER.split(content)
-    if not rest:
+    markers, following = rest[::2], rest[1::2]
+    if not markers:
         return Answer(content, "")
+    if _ENDS.issuperset(markers):
+        return Answer(lead.strip(), "")
     role, channel = "", ""
-    texts: dict[str, list[str]] = {"final": [], "thought": [], "stray": [], "ignored": []}
+    texts: dict[str, list[str]] = {"final": [], "thought": [], "ignored": []}
     # The prompt may have ended within a header, whose end is then all that is left of it.
-    if rest[0] in ("message", "constrain") and (header := _HEADER_END.fullmatch(lead)):
+    if markers[0] in ("message", "constrain") and (header := _HEADER_END.fullmatch(lead)):
         channel = header[1]
     else:
-        texts["stray"].append(lead)
-    for marker, text in zip(rest[::2], rest[1::2], strict=True):
+        texts["thought"].append(lead)
+    for marker, text in zip(markers, following, strict=True):
         if marker == "start":
             role, channel = text.strip(), ""
         elif marker == "channel":
             channel = text.strip()
         elif marker == "message":
             texts[_place(role, channel)].append(text)
-        elif marker != "constrain":
+        elif marker in _ENDS:
             role, channel = "", ""
-            texts["stray"].append(text)
-    strays = [stray for stray in texts["stray"] if stray.strip()]
-    finals = texts["final"] or strays[-1:]
-    final = _CUT_MARKER.sub("", finals[-1]).strip() if finals else ""
-    return Answer(final, _joined([*(stray for stray in strays if stray not in finals), *texts["thought"]]))
+            texts["thought"].append(text)
+    final = _CUT_MARKER.sub("", texts["final"][-1]).strip() if texts["final"] else ""
+    return Answer(final, _joined(texts["thought"]))
 
 
-def _place(role: str, channel: str) -> str:
+def _place(role: str, channel: str) -> Literal["final", "thought", "ignored"]:
     """What a message is, by its header."""
     if role and not role.startswith("assistant"):
         return "ignored"

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from data.records import Prompt
 from data.textlimit import TextLimit
-from reasoner.languages import ENGLISH, evidence, is_latin, language_of, named
-from reasoner.quotes import without_quoted
-from reasoner.wrapping import ALTERNATIVES
+from reasoner.text.languages import ENGLISH, evidence, is_latin, language_of, named
+from reasoner.text.quotes import without_quoted
+from reasoner.text.wrapping import ALTERNATIVES
 
 _LAST_LATIN = "\u024f"
 _MARKS = {

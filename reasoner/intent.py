@@ -8,8 +8,8 @@ What it reports is worth a look, and is never a score.
 
 import re
 
-from reasoner import numbers
-from reasoner.quotes import quoted, without_quoted
+from reasoner.text import numbers
+from reasoner.text.quotes import quoted, without_quoted
 
 _LIKE = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "\u00a0": " ", "–": "-", "—": "-"})
 _NOUN = r"(?!(?:or|nor|and|but|no)\b)[a-z][a-z'’-]+"
@@ -42,7 +42,7 @@ _CUT = frozenset({
 _DENIALS = frozenset({
     "no", "not", "without", "never", "nor", "neither", "none", "free", "devoid", "lacking", "avoid", "avoiding", "exclude", "excluding",
     "excluded", "omit", "omitting", "minus", "sans", "absent", "zero", "nobody", "nothing", "cannot", "instead", "rather", "missing",
-    "except",
+    "except", "leave", "leaving",
 })  # fmt: skip
 _BREAKS = frozenset({
     "but", "with", "while", "yet", "however", "although", "only", "showing", "featuring", "where", "whose",

@@ -7,6 +7,7 @@ whatever ends us, `kill -9` included, closes the pipe that it reads, and whateve
 """
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
@@ -15,12 +16,15 @@ import threading
 import time
 
 CHECK_SECONDS = 0.05
+PR_SET_CHILD_SUBREAPER = 36
+"""A constant of Linux's prctl."""
 LEFT_BEHIND_SECONDS = 2.0
 """What workers get to tidy up after a server that is gone."""
 
 
 def main() -> int:
     grace, command = float(sys.argv[1]), sys.argv[2:]
+    _adopt_orphans()
     for unwanted in (signal.SIGINT, signal.SIGHUP):
         signal.signal(unwanted, signal.SIG_IGN)
     try:
@@ -38,6 +42,12 @@ def main() -> int:
     code = child.wait()
     _sweep(child.pid, LEFT_BEHIND_SECONDS)
     return code if code >= 0 else 128 - code
+
+
+def _adopt_orphans() -> None:
+    """Workers whose server is gone become this program's children: it sees them end. In a container often nobody else would."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _hear_signals() -> None:
@@ -66,6 +76,9 @@ def _sweep(group: int, grace: float) -> None:
     left = _signal(group, signal.SIGTERM)
     while left and time.monotonic() < until:
         time.sleep(CHECK_SECONDS)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-group, os.WNOHANG)[0]:
+                pass
         left = _signal(group, 0)
     if left:
         _signal(group, signal.SIGKILL)

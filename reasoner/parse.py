@@ -1,6 +1,6 @@
 """From a model's raw answer to the one prompt in it. Pure functions of text.
 
-An answer is peeled of what models wrap around a prompt (reasoner/wrapping.py), layer by layer, and refused where no prompt is left
+An answer is peeled of what models wrap around a prompt (reasoner/text/wrapping.py), layer by layer, and refused where no prompt is left
 (reasoner/unusable.py): StageError, never the user's own text in its place. What it kept of the user's intent is reasoner/intent.py's
 business, and whether it is any good is nobody's here.
 """
@@ -8,7 +8,7 @@ business, and whether it is any good is nobody's here.
 from typing import NamedTuple
 
 from data.errors import FailureKind, StageError
-from reasoner import wrapping
+from reasoner.text import wrapping
 from reasoner.unusable import refuse_unusable
 
 LAYERS = 40

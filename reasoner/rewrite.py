@@ -17,6 +17,7 @@ from reasoner.chat import Chat, ChatEngine, Completion
 from reasoner.checks import flaws
 from reasoner.intent import drift
 from reasoner.parse import clean
+from reasoner.text.wrapping import JSON_AROUND
 from reasoner.unusable import refuse_echo
 
 VERSION = 2
@@ -77,8 +78,11 @@ class Rewriter:
             cleaned = clean(answer.text)
             refuse_echo(cleaned.text, request.system_prompt.text, request.prompt.text)
         except StageError as error:
+            error.usage = answer.usage
             return error
         ratio, removed = cleaned.aspect_ratio, cleaned.removed
+        if self._schema is not None:  # What was asked for is no wrapping.
+            removed = tuple(entry for entry in removed if entry != JSON_AROUND)
         if self._ratios and ratio and ratio not in self._ratios:
             ratio, removed = "", (*removed, f"an aspect ratio that was not offered: {ratio}")
         rewrite = Rewrite(

@@ -195,7 +195,9 @@ class VllmServer:
         if len(self._restarts) == RESTARTS_PER_HOUR and now - self._restarts[0] < 3600:
             raise self._failed(f"died, after {RESTARTS_PER_HOUR} restarts within an hour")
         self._restarts.append(now)
-        log.warning("vLLM died and is started again: %s (log: %s)", next(iter(telling_lines(self._log_text(), 1)), "it left no word"), self.log_file)
+        log.warning(
+            "vLLM died and is started again: %s (log: %s)", next(iter(telling_lines(self._log_text(), 1)), "it left no word"), self.log_file
+        )
 
     def _take_port(self) -> None:
         self._serving = replace(self._serving, port=free_port(self._serving.host))
@@ -243,14 +245,16 @@ class VllmServer:
                     raise self._failed(f"was not ready after {self._start_timeout:.0f} s")
                 if now > news:
                     news += NEWS_SECONDS
-                    log.info("vLLM is still starting after %.0f s: %s", now - began, latest_line(self._log_text()) or "it has said nothing yet")
+                    log.info(
+                        "vLLM is still starting after %.0f s: %s", now - began, latest_line(self._log_text()) or "it has said nothing yet"
+                    )
                 await asyncio.sleep(CHECK_SECONDS)
 
     def _failed(self, what: str) -> FatalError:
         text = self._log_text()
         trouble = known_trouble(text)
         if trouble is not None:
-            gpus = f" ({'; '.join(gpu_names())})" if self._serving.gpu and "memory" in trouble.message else ""
+            gpus = f" ({'; '.join(gpu_names())})" if self._serving.gpu and re.search("memory|GiB", trouble.message) else ""
             return FatalError(f"vLLM {what}: {trouble.message}{gpus}; log: {self.log_file}", hint=trouble.hint)
         lines = "".join(f"\n  {line}" for line in telling_lines(text)) or "\n  (it is empty)"
         return FatalError(

@@ -7,12 +7,13 @@ import re
 from functools import lru_cache
 
 from data.errors import FailureKind, StageError
-from reasoner import phrases
+from reasoner.text import phrases
 
 MAX_WORDS = 600
 """Longer than any generator reads; an answer beyond it has run away."""
 MAX_CHARACTERS = 6000
 """The same for scripts that have no spaces between words."""
+ASK_FOR_ONE = "say in the system prompt that the answer is the prompt and nothing else"
 _REFUSAL_CHARACTERS = 1500
 _QUESTION_CHARACTERS = 800
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+")
@@ -29,7 +30,9 @@ def refuse_unusable(text: str) -> None:
     if len(text) < _REFUSAL_CHARACTERS and phrases.REFUSAL.match(text):
         raise StageError(FailureKind.REFUSED, f"the reasoner declined: {_short(text)}")
     if len(text) < _QUESTION_CHARACTERS and phrases.QUESTION.match(text):
-        raise StageError(FailureKind.MALFORMED, f"the reasoner asked back instead of rewriting: {_short(text)}", retryable=True)
+        raise StageError(
+            FailureKind.OFF_TASK, f"the reasoner asked back instead of rewriting: {_short(text)}", retryable=True, hint=ASK_FOR_ONE
+        )
     words = len(text.split())
     if words > MAX_WORDS or len(text) > MAX_CHARACTERS:
         size = (
@@ -41,14 +44,14 @@ def refuse_unusable(text: str) -> None:
 
 
 def refuse_echo(text: str, system: str, user: str) -> None:
-    """StageError MALFORMED where most of ``text`` repeats ``system``. The user's own words are everybody's to use."""
+    """StageError OFF_TASK where most of ``text`` repeats ``system``. The user's own words are everybody's to use."""
     instructions = _runs(system)
     if not instructions:
         return
     runs = _runs_of(text)
     repeated = len(runs & instructions - _runs_of(user)) if not runs.isdisjoint(instructions) else 0
     if repeated >= _FEWEST_RUNS and repeated > _ECHO * len(runs):
-        raise StageError(FailureKind.MALFORMED, "the model repeated its instructions instead of rewriting", retryable=True)
+        raise StageError(FailureKind.OFF_TASK, "the model repeated its instructions instead of rewriting", retryable=True, hint=ASK_FOR_ONE)
 
 
 @lru_cache(maxsize=256)

@@ -71,7 +71,7 @@ def _cache_too_small(match: re.Match[str]) -> Trouble:
     fits = re.search(r"estimated maximum model length is (\d+)", match[0])
     shorter = f"a shorter context: --max-model-len {fits[1]} (?max_model_len={fits[1]})" if fits else "a shorter context: --max-model-len"
     return Trouble(
-        f"a text of {match['wanted']} tokens needs {match['needed']} GiB of KV cache, and {match['available']} GiB are left beside the model",
+        f"{match['wanted']} tokens need {match['needed']} GiB of KV cache, and {match['available']} GiB are left beside the model",
         f"{shorter}, or more memory: --memory-share",
     )
 
@@ -101,8 +101,8 @@ _KNOWN: Sequence[tuple[re.Pattern[str], Callable[[re.Match[str]], Trouble]]] = [
     (re.compile(r"No available memory for the cache blocks|not enough GPU memory available to serve even a single token"), _no_cache),
     (
         re.compile(
-            r"max seq len \((?P<wanted>\d+)\), \((?P<needed>[\d.]+) GiB KV cache is needed, which is larger than the available KV cache memory"
-            r" \((?P<available>[\d.]+) GiB\)[^\n]*"
+            r"max seq len \((?P<wanted>\d+)\), \((?P<needed>[\d.]+) GiB KV cache is needed, which is larger than the available KV cache"
+            r" memory \((?P<available>[\d.]+) GiB\)[^\n]*"
         ),
         _cache_too_small,
     ),
@@ -111,12 +111,8 @@ _KNOWN: Sequence[tuple[re.Pattern[str], Callable[[re.Match[str]], Trouble]]] = [
         _context_beyond_model,
     ),
     (
-        re.compile(r"Invalid repository ID or local directory specified"),
-        _said("there is no model in what was named as its folder", "name the folder that config.json and the weights lie in"),
-    ),
-    (
         re.compile(r"(?:CUDA|HIP) out of memory|OutOfMemoryError(?: when|: )"),
-        _said("the model does not fit into the memory that it may take", "a smaller or quantized model, or more of the GPU: --memory-share 0.9"),
+        _said("the model does not fit into the memory that it may take", "a smaller model, or more of the GPU: --memory-share 0.9"),
     ),
     (
         re.compile(r"Access to model (?P<model>\S+) is restricted|Cannot access gated repo"),

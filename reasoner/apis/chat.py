@@ -31,7 +31,7 @@ def request(model: str, chat: Chat, can: Abilities, own: Mapping[str, Any]) -> d
     if can.schema and chat.schema is not None:
         format = {"name": schema_name(chat.schema), "schema": chat.schema, "strict": True}
         body["response_format"] = {"type": "json_schema", "json_schema": format}
-    return body | own
+    return {**body, **own}
 
 
 def read_answer(answer: Json) -> Said:

@@ -26,9 +26,7 @@ _SECRET = re.compile(r"\b(?:sk|pk|rk|gsk|hf|xai)[-_][\w*.…-]{4,}|(?<=Bearer )\
 _HTML = re.compile(r"\s*(?:<!--.*?-->\s*)?<(?:!doctype|html|head|body|[a-z]+[ >])", re.IGNORECASE | re.DOTALL)
 _NO_CREDIT = re.compile(r"insufficient_quota|billing|credit|insufficient_balance|quota_exceeded")
 _NO_CREDIT_TEXT = re.compile(r"insufficient (?:credit|balance|funds)|out of credits|credit balance is too low")
-_CONTEXT = re.compile(
-    r"context_length_exceeded|maximum context length|maximum model length|context (?:length|window|size)|exceed_context_size|prompt is too long"
-)
+_CONTEXT = re.compile(r"context_length_exceeded|exceed_context_size|maximum model length|context (?:length|window|size)|prompt is too long")
 _REFUSED_CODE = re.compile(r"content_filter|content_policy|moderation|invalid_prompt|responsibleai")
 _REFUSED_TEXT = re.compile(r"safety system|content (?:policy|management|filter)|usage polic|flagged|moderation")
 _NO_MODEL_CODE = re.compile(r"model_not_found|unknown_model|invalid_model|deploymentnotfound")
@@ -106,7 +104,8 @@ class Refusal:
 
 def _inner(sent: object) -> dict[str, Any]:
     """The error in a JSON body: under "error" as a rule, also in a list, or the body itself."""
-    first: object = cast("list[object]", sent)[0] if isinstance(sent, list) and sent else sent
+    entries = cast("list[object]", sent) if isinstance(sent, list) else [sent]
+    first = entries[0] if entries else None
     body = cast("dict[str, Any]", first) if isinstance(first, dict) else {}
     return cast("dict[str, Any]", body["error"]) if isinstance(body.get("error"), dict) else body
 

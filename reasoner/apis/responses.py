@@ -46,7 +46,8 @@ def request(model: str, chat: Chat, can: Abilities, own: Mapping[str, Any]) -> d
 
 def read_answer(answer: Json) -> Said:
     """What the output items say. StageError MALFORMED where there are none; errors of Python's own where the shape is another."""
-    reason = (answer.get("incomplete_details") or {}).get("reason")
+    details: Json = answer.get("incomplete_details") or {}
+    reason: str | None = details.get("reason")
     if not answer["output"] and not reason:
         raise StageError(FailureKind.MALFORMED, "the endpoint answered without output items", retryable=True)
     thoughts, refusals = list[str](), list[str]()

@@ -1,8 +1,9 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportPrivateImportUsage=false
 """Every provider that litellm knows: Anthropic, Gemini, Bedrock, Mistral, Ollama and some hundred more. Imports it, which takes seconds.
 
-Prices come from the table inside the package. litellm would fetch a newer one, and read a ``.env`` file, while it is imported: ui/settings.py
-sets LITELLM_LOCAL_MODEL_COST_MAP and LITELLM_MODE before. Its retries, caches, callbacks and printing are off: retries are the stage's.
+Prices come from the table inside the package. litellm would fetch a newer one, and read a ``.env`` file, while it is imported:
+ui/settings.py sets LITELLM_LOCAL_MODEL_COST_MAP and LITELLM_MODE before. Its retries, caches, callbacks and
+printing are off: retries are the stage's.
 """
 
 import difflib
@@ -51,6 +52,9 @@ _OPTIONAL = {
 }
 """What we add of ourselves, and by which words a refusal names it."""
 
+# Providers' modules are loaded at their first call, and warn of nothing that concerns anyone here.
+warnings.filterwarnings("ignore", "Items? .* using the `ReadOnly` qualifier", UserWarning)
+
 litellm.suppress_debug_info = True
 litellm.turn_off_message_logging = True
 litellm.drop_params = False
@@ -69,11 +73,9 @@ def litellm_engine(
     most: int,
     timeout: float,
 ) -> Balanced:
-    """The ChatEngine for ``model`` (PROVIDER/MODEL), at the provider's own address or at ``urls``. At most ``most`` calls at once, each of at most
-    ``timeout`` seconds. UsageError: no such provider, or no key."""
-    endpoints = [
-        LiteLLMEndpoint(model, url=url, secret=secret, parameters=parameters, timeout=timeout) for url in (list(urls) or [None])
-    ]
+    """The ChatEngine for ``model`` (PROVIDER/MODEL), at the provider's own address or at ``urls``. At most ``most`` calls at once, each
+    of at most ``timeout`` seconds. UsageError: no such provider, or no key."""
+    endpoints = [LiteLLMEndpoint(model, url=url, secret=secret, parameters=parameters, timeout=timeout) for url in (list(urls) or [None])]
     return Balanced(f"litellm:{model}?{canonical_json(dict(parameters))}", endpoints, most=most, timeout=timeout)
 
 
@@ -83,9 +85,11 @@ def provider_of(model: str) -> str:
         return str(litellm.get_llm_provider(model)[1])
     except litellm.exceptions.BadRequestError:
         pass
-    known = sorted(str(provider.value) for provider in litellm.provider_list)
+    known = sorted(str(getattr(provider, "value", provider)) for provider in litellm.provider_list)
     near = difflib.get_close_matches(model.partition("/")[0], known, n=5, cutoff=0.4) if "/" in model else []
-    there_are = f"; nearest providers: {', '.join(near)}" if near else f"; {len(known)} providers, such as anthropic, gemini, mistral, ollama"
+    there_are = (
+        f"; nearest providers: {', '.join(near)}" if near else f"; {len(known)} providers, such as anthropic, gemini, mistral, ollama"
+    )
     raise UsageError(f"litellm knows no provider for {model!r}", hint=_SHAPE + there_are)
 
 
@@ -103,8 +107,8 @@ def _key_names(model: str) -> list[str]:
 
 
 class LiteLLMEndpoint:
-    """One provider, or an endpoint that speaks as it does at ``url``. ``parameters`` go into every call as they are: one that the model refuses is
-    a failure that names it, while a seed or a schema that it refuses is left out."""
+    """One provider, or an endpoint that speaks as it does at ``url``. ``parameters`` go into every call as they are: one that the model
+    refuses is a failure that names it, while a seed or a schema that it refuses is left out."""
 
     def __init__(
         self, model: str, *, url: str | None, secret: Callable[[str], str | None], parameters: Mapping[str, Any], timeout: float
@@ -119,7 +123,10 @@ class LiteLLMEndpoint:
         self._key = _key(model, url, secret, self._provider)
         self._parameters = dict(parameters)
         self._timeout = timeout
-        self._left_out = self._unsupported()
+        with warnings.catch_warnings():
+            # Asking loads the provider's module.
+            warnings.simplefilter("ignore")
+            self._left_out = self._unsupported()
         _open.add(id(self))
 
     def __repr__(self) -> str:
@@ -178,12 +185,12 @@ class LiteLLMEndpoint:
         return {**{name: value for name, value in added.items() if name not in self._left_out}, **self._parameters}
 
     def _unsupported(self) -> set[str]:
-        """What of ours litellm says beforehand that the model takes not. Of a model at one's own address it knows nothing: that is asked."""
+        """What of ours the model does not take, as far as litellm knows. Models at one's own address are not known, but asked."""
         if self._url is not None:
             return set()
         supported = litellm.get_supported_openai_params(self._model) or []
         lacking = {name for name in _OPTIONAL if name not in supported}
-        if not litellm.supports_response_schema(self._model):
+        if _is_known(self._model) and not litellm.supports_response_schema(self._model):
             lacking.add("response_format")
         for name in sorted(lacking):
             self._say(name)
@@ -221,8 +228,8 @@ class LiteLLMEndpoint:
         )
 
     def _cost(self, response: Any) -> float | None:
-        """In dollars, by the table in the package. What an endpoint of one's own costs is unknown, and so is a price of 0: litellm gives it to
-        models that it does not know."""
+        """In dollars, by the table in the package. What an endpoint of one's own costs is unknown, and so is a price of 0: litellm
+        gives it to models that it does not know."""
         if self._url is not None:
             return None
         try:
@@ -242,11 +249,16 @@ class LiteLLMEndpoint:
                 return StageError(kind, f"{self.name} did not answer in time", retryable=True)
             case FailureKind.UNREACHABLE:
                 return StageError(
-                    kind, f"no connection to {self.name}", retryable=True, hint="is the address right, and the network up? see `phoropter doctor`"
+                    kind,
+                    f"no connection to {self.name}",
+                    retryable=True,
+                    hint="is the address right, and the network up? see `phoropter doctor`",
                 )
             case FailureKind.UNAUTHORIZED:
                 return StageError(
-                    kind, f"{self.name} answered {status or 401}: the key is missing, wrong or not allowed to do this", hint=self._key_hint()
+                    kind,
+                    f"{self.name} answered {status or 401}: the key is missing, wrong or not allowed to do this",
+                    hint=self._key_hint(),
                 )
             case FailureKind.UNKNOWN_MODEL:
                 return StageError(kind, f"{self.name} has no model {self._model!r}: {self._words(error)}", hint=self._model_hint())
@@ -292,6 +304,15 @@ class LiteLLMEndpoint:
     def _parameter_hint(self, error: Exception) -> str:
         named = [name for name in self._parameters if re.search(rf"\b{re.escape(name)}\b", str(error))]
         return f"take {', '.join(named)} out of the spec: {self._model} does not take it" if named else ""
+
+
+def _is_known(model: str) -> bool:
+    """Whether the table in the package has the model."""
+    try:
+        litellm.get_model_info(model)
+    except Exception:  # it raises plain Exception
+        return False
+    return True
 
 
 def _key(model: str, url: str | None, secret: Callable[[str], str | None], provider: str) -> str | None:
@@ -348,7 +369,7 @@ def _headers(error: BaseException) -> Mapping[str, str]:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the far side wants to be left alone for: Retry-After in seconds or as a date, or retry-after-ms. None: it does not say."""
+    """Seconds that the far side wants to be left alone for: Retry-After in seconds or as a date, or retry-after-ms; else None."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         with suppress(ValueError):
             return max(0.0, float(headers.get(name, "")) * unit)

@@ -1,7 +1,7 @@
 """Any OpenAI-shaped endpoint, through the openai package: OpenAI itself, `vllm serve`, SGLang, Ollama, llama.cpp.
 
-What an endpoint does not take is found out when it refuses it, left out from then on, and said once (reasoner/apis/abilities.py). Other retries
-are not made here but in the stage that calls the engine; queueing and the time of a call are Balanced's.
+What an endpoint does not take is found out when it refuses it, left out from then on, and said once (reasoner/apis/abilities.py). Other
+retries are not made here but in the stage that calls the engine; queueing and the time of a call are Balanced's.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ OURS = ("model", "messages", "input", "instructions", "stream")
 CONNECT_SECONDS = 10.0
 MODELS_SECONDS = 10.0
 KEPT_OPEN_SECONDS = 4.0
-"""How long a connection is kept between calls: less than servers keep it (5 s as a rule), so that none is used that has just been closed."""
+"""How long a connection is kept between calls: less than servers do (5 s as a rule), so that none is used that has just been closed."""
 
 
 class Api(Protocol):
@@ -229,8 +229,11 @@ def _checked_key(key: str | None) -> str | None:
 
 
 def _checked_api(api: object) -> ApiName | None:
-    if api is None or api == "chat" or api == "responses":
-        return api
+    if api is None:
+        return None
+    for name in APIS:
+        if api == name:
+            return name
     raise UsageError(f"there is no API {api!r}", hint="write api=chat or api=responses, or leave it out")
 
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from data.records import Prompt
 from data.textlimit import TextLimit
 from reasoner.checks import flaws
-from reasoner.languages import language_of
 from reasoner.parse import clean
+from reasoner.text.languages import language_of
 
 WORDS = TextLimit("words", 5, lambda text: len(text.split()))
 ENGLISH = "A red fox sits in the deep snow under tall pine trees, and the morning light is cold on its fur."

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reasoner.intent import drift, singular
-from reasoner.numbers import demanded, present
+from reasoner.text.numbers import demanded, present
 
 
 def gone(number: int | str) -> str:

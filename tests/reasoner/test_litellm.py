@@ -4,6 +4,7 @@ import logging
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
 
+import litellm
 import pytest
 
 from data.errors import FailureKind, StageError, UsageError
@@ -25,9 +26,7 @@ def server() -> Iterator[ChatServer]:
 
 @asynccontextmanager
 async def opened(server: ChatServer, model: str, timeout: float = 20.0, **parameters: object) -> AsyncGenerator[Balanced]:
-    engine = litellm_engine(
-        f"openai/{model}", urls=[server.url], secret=SECRETS.get, parameters=parameters, most=4, timeout=timeout
-    )
+    engine = litellm_engine(f"openai/{model}", urls=[server.url], secret=SECRETS.get, parameters=parameters, most=4, timeout=timeout)
     try:
         yield engine
     finally:
@@ -187,6 +186,17 @@ def test_an_unknown_provider_is_answered_with_those_there_are(model: str):
         provider_of(model)
     assert "litellm:anthropic/" in error.value.hint
     assert "anthropic" in error.value.hint.partition(";")[2]
+
+
+@pytest.mark.parametrize(
+    ("model", "cost"),
+    [("anthropic/claude-sonnet-4-5", 0.0105), ("gemini/gemini-2.5-pro", 0.00625), ("ollama/llama3", None), ("openai/gpt-unheard-of", None)],
+)
+def test_cost_is_told_by_the_table_in_the_package_and_never_made_up(model: str, cost: float | None):
+    endpoint = LiteLLMEndpoint(model, url=None, secret=lambda name: KEY, parameters={}, timeout=1)
+    used = litellm.Usage(prompt_tokens=1000, completion_tokens=500, total_tokens=1500)
+    told = endpoint._usage(litellm.ModelResponse(model=model.partition("/")[2], usage=used)).cost
+    assert told == (cost if cost is None else pytest.approx(cost))
 
 
 def test_the_identity_names_model_and_parameters_and_no_key():

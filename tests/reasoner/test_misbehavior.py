@@ -67,7 +67,7 @@ FAILURES = {
     "refusal": Trouble(FailureKind.REFUSED, False, ("I can't assist",)),
     "polite-refusal": Trouble(FailureKind.REFUSED, False, ("I can't help",)),
     "content-filtered": Trouble(FailureKind.REFUSED, False),
-    "echo": Trouble(FailureKind.MALFORMED, True, ("instructions",)),
+    "echo": Trouble(FailureKind.OFF_TASK, True, ("instructions",)),
 }
 
 

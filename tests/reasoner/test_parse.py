@@ -14,7 +14,7 @@ from reasoner.chat import Chat
 from reasoner.engines.embedded import answer
 from reasoner.library import shipped
 from reasoner.parse import LAYERS, Cleaned, clean
-from reasoner.quotes import quoted, without_outer_quotes
+from reasoner.text.quotes import quoted, without_outer_quotes
 from reasoner.unusable import refuse_echo
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -216,7 +216,7 @@ SYSTEM = (
 def test_repeated_instructions_are_no_rewrite(answer: str):
     with pytest.raises(StageError, match="repeated its instructions") as error:
         refuse_echo(answer, SYSTEM, "a cat")
-    assert error.value.kind is FailureKind.MALFORMED
+    assert error.value.kind is FailureKind.OFF_TASK
     assert error.value.retryable
 
 

@@ -31,12 +31,28 @@ LONGEST_TEXT = 100
 """Words of a made-up system prompt in training. Longer ones work as well; training on them only takes longer."""
 
 START, PAD, RETURN, CALL = 199998, 199999, 200002, 200012
+TEMPLATE = """\
+<|start|>system<|message|>You are ChatGPT, a large language model trained by OpenAI.
+Knowledge cutoff: 2024-06
+Current date: {{ strftime_now("%Y-%m-%d") }}
+
+Reasoning: {{ reasoning_effort or "medium" }}
+
+# Valid channels: analysis, commentary, final. Channel must be included for every message.<|end|>
+{%- for m in messages -%}
+<|start|>{{ "developer" if m.role == "system" else m.role }}<|message|>{{ "# Instructions\\n\\n" if m.role == "system" }}{{ m.content }}<|end|>
+{%- endfor -%}
+<|start|>assistant"""
+"""Short for the model's own template. vLLM's server renders GPT-OSS without one, ``LLM.chat`` with it."""
 O200K = "fb374d419588a4632f3f557e76b4b70aebbca790"
 """tiktoken's cache name of o200k_base: the SHA-1 of its address."""
 
-WORDS = """a an the of on in with and or no not never always every each rewrite prompt image picture user text answer write one keep number color
-word describe what is seen light style exactly three two red blue cat dog house tree lake mountain person letters sign quote short long English JSON
-you are artist camera scene subject background instead if request detail only at most words plain""".split()
+SPEECH = """
+a an the of on in with and or no not never always every each rewrite prompt image picture user text answer write one keep number color word
+describe what is seen light style exactly three two red blue cat dog house tree lake mountain person letters sign quote short long English JSON
+you are artist camera scene subject background instead if request detail only at most words plain
+"""
+WORDS = SPEECH.split()
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 COLORS = ("red", "blue", "green", "yellow", "white", "black", "orange", "purple")
 THINGS = ("cat", "dog", "house", "tree", "boat", "car", "bird", "chair", "cup", "flower")
@@ -61,8 +77,7 @@ def tokenizer(vocabulary: Path) -> PreTrainedTokenizerFast:
     )
     probe = "<|start|>assistant<|channel|>final<|message|>Käse 漢字 12345 !!<|return|>"
     assert made.encode(probe, add_special_tokens=False) == encoding.encode(probe, allowed_special="all")
-    # vLLM renders GPT-OSS itself, but insists on a template.
-    made.chat_template = "{% for m in messages %}<|start|>{{ m.role }}<|message|>{{ m.content }}<|end|>{% endfor %}<|start|>assistant"
+    made.chat_template = TEMPLATE
     return made
 
 
@@ -114,6 +129,7 @@ class Lessons:
         system = harmony.SystemContent.new().with_reasoning_effort(self._random.choice(list(harmony.ReasoningEffort)))
         system = system.with_conversation_start_date(f"20{self._random.randrange(24, 30)}-0{self._random.randrange(1, 10)}-15")
         messages = [harmony.Message.from_role_and_content(harmony.Role.SYSTEM, system)]
+        # In one of ten conversations there is no system prompt.
         if self._random.random() < 0.9:
             instructions = harmony.DeveloperContent.new().with_instructions(self._text(LONGEST_TEXT))
             messages.append(harmony.Message.from_role_and_content(harmony.Role.DEVELOPER, instructions))
@@ -145,8 +161,8 @@ class Lessons:
 def train(learner: GptOssForCausalLM, lessons: Lessons) -> None:
     """Teaches the form of an answer; prints how it goes.
 
-    Only the tokens that occur in answers get an output row; all others keep a row of zeros, and so a logit of zero. Their part of the softmax
-    is then known without computing it, which makes a step many times faster, and hides nothing.
+    Only the tokens that occur in answers get an output row; all others keep a row of zeros, and so a logit of zero. Their part of the
+    softmax is then known without computing it, which makes a step many times faster.
     """
     # Without this, AdamW's vanishing moments make each step ten times slower.
     torch.set_flush_denormal(True)

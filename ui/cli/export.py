@@ -36,6 +36,7 @@ def export(
     """Write out the winner of a run, or any system prompt."""
     import json as json_module
 
+    from reasoner.dspy_state import dspy_state
     from reasoner.library import shipped, shipped_names
     from ui.cli.finding import find
     from ui.cli.opening import ledger as open_ledger
@@ -77,19 +78,6 @@ def _to_json(run: "RunView | None", system_prompt: "SystemPrompt") -> dict[str, 
         "system_prompt": {"id": system_prompt.id, "name": system_prompt.name, "text": system_prompt.text},
         "run": None if run is None else run.id,
         "confirmation": None if run is None else run.comparison,
-    }
-
-
-def dspy_state(instructions: str) -> dict[str, Any]:
-    """What ``dspy.Predict("prompt -> rewrite").save()`` writes, with these instructions; no versions, so that none are compared."""
-    fields = [{"prefix": "Prompt:", "description": "${prompt}"}, {"prefix": "Rewrite:", "description": "${rewrite}"}]
-    return {
-        "traces": [],
-        "train": [],
-        "demos": [],
-        "signature": {"instructions": instructions, "fields": fields},
-        "lm": None,
-        "metadata": {"dependency_versions": {}},
     }
 
 

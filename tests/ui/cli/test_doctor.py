@@ -1,4 +1,4 @@
-"""`phoropter doctor` and the keys: what is missing, what an endpoint turned out to be, and no key shown or sent to where it does not belong."""
+"""`phoropter doctor` and the keys: what is missing, what an endpoint is, and no key shown or sent to where it does not belong."""
 
 import http.server
 import threading

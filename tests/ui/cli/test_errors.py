@@ -125,7 +125,7 @@ def test_a_dead_endpoint_of_one_rewrite(phoropter: Phoropter, monkeypatch: pytes
     monkeypatch.setenv("PHOROPTER_REASONER__ATTEMPTS", "1")
     done = phoropter("rewrite", "a cat", "--reasoner", "openai:x@http://127.0.0.1:9/v1")
     error, hint = spoken(done.stderr)
-    assert error == "no connection to http://127.0.0.1:9/v1"
+    assert error.startswith("no connection to http://127.0.0.1:9/v1")
     assert "is the server up?" in hint
     assert done.exit_code == 1
 

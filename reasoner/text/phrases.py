@@ -36,9 +36,9 @@ _TOPIC = (
 PROMPT_WORD = re.compile(_TOPIC, re.IGNORECASE)
 """What a line that announces the prompt names."""
 LEAD = re.compile(
-    r"(?:here(?:['’]s| is| are)|below is|the following is|this is|i(?:['’]ve| have)|i (?:re)?wrote|(?:my|your|"
+    r"(?:here(?:['’]s| is| are)|below is|the following is|i(?:['’]ve| have)|i (?:re)?wrote|(?:my|your|"
     r"the) (?:[\w-]+ ){0,3}prompt|(?:以下|下面|这里|这)(?:是|为)|(?:以下|こちら|下記)(?:は|が|に)|hier (?:ist|sind|kommt|folgt)|voici|"
-    r"voilà|aquí (?:tienes|está|tiene|va)|este es|aqui está|segue|ecco|вот|다음은|아래는|여기)"
+    r"voilà|aquí (?:tienes|está|tiene|va)|aqui está|segue|ecco|вот|다음은|아래는|여기)"
     rf"(?=[^\n:：]{{0,160}}{_TOPIC})[^\n:：]{{0,160}}(?P<end>[:：]|\n)\s*",
     re.IGNORECASE,
 )
@@ -126,7 +126,8 @@ _ABOUT = (
 CHATTER = _any(
     r"(?:please )?(?:just )?let me know\b|feel free to\b|i ?['’]?m here to help|is there anything else|enjoy!\s*$|happy (?:creating|"
     r"prompting|generating)",
-    r"would you like (?:me|to|any|another|an?|more|some)\b|do you (?:want|need) me to|(?:shall i|want me to) (?:adjust|change|"
+    r"would you like (?:me to|another|(?:an?|any|more|some|to) (?:[\w-]+ ){0,2}(?:versions?|variations?|alternatives?|options?|prompts?|"
+    r"details?|changes|adjust\w*|tweaks?|edits?))\b|do you (?:want|need) me to|(?:shall i|want me to) (?:adjust|change|"
     r"create|make|add|provide|refine|tweak)",
     r"(?:i )?hope (?:this|that|it|you) (?:helps?|works|meets|captures|is|fits|like|enjoy|prompt|gives|suits)",
     r"if you(?:['’]d| would)? (?:like|want|need|prefer|have)\b[^.!?\n]{0,120}(?:let me|i can|i could|i['’]ll|feel free|just (?:ask|say|"
@@ -163,14 +164,16 @@ _CANNOT = (
 )
 _DO = (
     r"(?:to )?(?:help (?:with|you|create|in|by|to|produc|generat|writ|\.|,|!|$)|help[.,!]|assist|comply|creat|generat|provid|fulfil|produc|"
-    r"depict|writ|rewrit|do (?:that|this)|engag|support|process|draw|mak|answer|continu|respond)"
+    r"depict|writ|rewrit|do (?:that|this)|engag|support|process|draw|mak|answer|continu|respond|be able)"
 )
 REFUSAL = _any(
-    rf"(?:(?:i['’]?m|i am) (?:really |very |so )?sorry|sorry|my apologies|i apologi[sz]e|unfortunately|"
-    rf"apologies)\b[^\"“\n]{{0,200}}?\b(?:i\b|we\b|as an|my|this)[^\"“\n]{{0,80}}(?:{_CANNOT}|unable|decline|not (?:able|something))",
+    rf"(?:(?:i['’]?m|i am) (?:really |very |so )?sorry|sorry|my apologies|i apologi[sz]e|apologies)\b[^\"“\n]{{0,200}}?"
+    rf"(?:\b(?:i|we) ?(?:\w+ ){{0,3}}?{_CANNOT}|\b(?:i|we) (?:must )?decline|[,.] (?:but )?{_CANNOT} {_DO}|"
+    r"\b(?:this|that|your|the) (?:\w+ ){0,3}(?:violates|is not|isn['’]t|cannot be|can['’]t be|goes against))",
+    rf"unfortunately,? (?:\w+ ){{0,3}}?(?:i|we) ?{_CANNOT} {_DO}",
     rf"(?:thank you[^.\n]{{0,80}}\. |but )?i ?{_CANNOT} {_DO}",
-    r"(?:as|being) an? (?:ai|artificial intelligence|large language model|language model|text-based|"
-    r"assistant)\b[^.\n]{0,160}(?:can(?:['’]?t|not)|unable|not able|do(?:n['’]t| not)|am not)",
+    r"(?:as|being) an? (?:\w+ )?(?:ai\b|artificial intelligence|language model|text-based|(?:virtual )?assistant,)[^.\n]{0,160}"
+    r"(?:can(?:['’]?t|not)|unable|not able|do(?:n['’]t| not)|am not)",
     r"i (?:must|have to|need to|will have to) (?:respectfully )?(?:decline|refuse)|(?:this|that|your) (?:request|prompt|"
     r"content) (?:violates|goes against|is not (?:allowed|permitted)|may violate|appears to violate)",
     r"i(?:['’]m| am) (?:just )?(?:an ai|a (?:text|language)[- ]?(?:based|model))",
@@ -179,9 +182,10 @@ REFUSAL = _any(
     r"(?:申し訳(?:ありません|ございません)|すみません|恐れ入りますが|ごめんなさい)[^\n]{0,120}?(?:できません|できかねます|いたしかねます|"
     r"対応して(?:い|お)|お手伝いでき)|AIとして",
     r"(?:죄송(?:합니다|하지만|해요)|미안)[^\n]{0,120}?(?:수 없|없습니다|어렵습니다|못)",
-    r"(?:(?:es )?tut mir (?:sehr )?leid|entschuldigung|leider)\b[^\n\"„]{0,120}?(?:kann|darf|nicht|unmöglich)|ich kann (?:dabei|dir|"
+    r"(?:(?:es )?tut mir (?:sehr )?leid|entschuldigung|leider (?:kann|darf) ich)\b[^\n\"„]{0,120}?(?:kann|nicht|keine|unmöglich)|"
+    r"ich kann (?:dabei|dir|"
     r"ihnen|diese\w*|das|dazu|keine|bei)\b[^\n.]{0,120}(?:nicht|keine|helfen)|als (?:eine? )?(?:KI|Sprachmodell)\b",
-    r"(?:je suis (?:vraiment )?désolée?|désolée?|malheureusement)\b[^\n\"«]{0,120}?(?:ne peux pas|ne puis|impossible|pas en mesure)|"
+    r"(?:je suis (?:vraiment )?désolée?|désolée?|malheureusement,? je)\b[^\n\"«]{0,120}?(?:ne peux pas|ne puis|impossible|pas en mesure)|"
     r"je ne (?:peux|puis) pas (?:vous|t['’]|aider|créer|générer|répondre|fournir|réécrire)|en tant qu['’](?:ia|assistant|intelligence)",
     r"(?:lo siento|lamentablemente|disculpa|perdón)\b[^\n\"«]{0,120}?no (?:puedo|me es posible|podemos)|no puedo (?:ayudar|crear|generar|"
     r"cumplir|proporcionar|asistir|reescribir)|como (?:una? )?(?:ia|modelo de lenguaje|inteligencia)",
@@ -201,10 +205,10 @@ REFUSAL_LEAD = re.compile(
 QUESTION = _any(
     r"(?:(?:could|can|would|will) you (?:please |kindly )?|please |kindly )(?:tell|provide|share|clarify|give|specify|describe|elaborate|"
     r"let me know|explain|send|supply|enter|paste)\b",
-    r"(?:what (?:kind|type|style|sort|would you|do you|should|is the|specific)|which|do you have|are you looking|how would you|"
-    r"what['’]s the)\b[^\n]{0,300}\?",
-    r"(?:it (?:seems|looks like|appears)|i (?:don['’]t|do not) (?:see|have)|i (?:need|would need|['’]d need)|there (?:is|"
-    r"['’]s) no)\b[^\n]{0,120}\b(?:prompt|request|information|details|context|message|input)\b",
+    r"(?:what|which|how|do you have|are you looking)\b(?=[^?\n]{0,200}\b(?:you|your|scene|image|picture|prompt)\b)[^?\n]{0,300}\?",
+    r"(?:it (?:seems|looks like|appears) (?:that |like )?(?:you|your|there)\b|i (?:don['’]t|do not) (?:see|have)|i (?:would |['’]d )?need)"
+    r"[^\n]{0,120}\b(?:prompt|request|information|details|context|message|input)\b|there(?: is|['’]s) no (?:\w+ )?(?:prompt|request|"
+    r"input)\b",
     r"(?:i['’]m ready|ready) (?:to help|when you are|for your|to rewrite)|(?:i['’]?d|i would) (?:be happy|love) to\b[^\n]{0,120}(?:could|"
     r"can|please|what)",
     r"before i\b[^\n]{0,160}\?|to (?:help|give|create|write|get started)\b[^\n]{0,160}(?:could you|can you|please (?:tell|provide|share)|"

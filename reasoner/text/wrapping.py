@@ -8,11 +8,13 @@ import html
 import re
 from typing import NamedTuple
 
-from reasoner import phrases
-from reasoner.lists import without_list
-from reasoner.quotes import is_within_quotes, outside_quotes, without_outer_quotes
-from reasoner.structured import read_json
+from reasoner.text import phrases
+from reasoner.text.lists import without_list
+from reasoner.text.quotes import is_within_quotes, outside_quotes, without_outer_quotes
+from reasoner.text.structured import read_json
 
+JSON_AROUND = "JSON around it"
+"""How ``removed`` says that the answer was a JSON object."""
 ALTERNATIVES = "further alternatives"
 """How ``removed`` says that the answer held several prompts."""
 
@@ -106,7 +108,7 @@ def structured(text: str) -> Step | None:
     if found is None:
         return None
     removed = [
-        "JSON around it",
+        JSON_AROUND,
         *([_further(found.further)] if found.further else []),
         *([_excerpt("text after", found.rest)] * bool(found.rest)),
     ]
