@@ -72,7 +72,8 @@ class _Window:
 
     @property
     def rate(self) -> float:
-        return self.crowd / self.calls * self.work / max(self.seconds, 1e-9)
+        # Never 0, since rates are compared by their ratio.
+        return max(self.crowd / self.calls * self.work / max(self.seconds, 1e-9), 1e-9)
 
     @property
     def is_full(self) -> bool:

@@ -156,6 +156,13 @@ def secret(name: str) -> str | None:
         return None
 
 
+def prepare_litellm() -> None:
+    """To be called before litellm is imported, which reads these and takes no arguments: prices come from its own file instead of the
+    network, and no ``.env`` file that happens to lie around becomes part of the environment."""
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
+
+
 def environment_for(settings: Settings) -> dict[str, str]:
     """The environment of a child process that is to work at the same places."""
     return {

@@ -23,7 +23,7 @@ from optimizer.stage import Stage, StageLimits
 from reasoner import Reasoner, RewriteRequest
 from reasoner.chat import ChatEngine
 from ui.keeping import ImagesOnDisk, KeptImages
-from ui.settings import EngineSettings, Settings, environment_for, secret
+from ui.settings import EngineSettings, Settings, environment_for, prepare_litellm, secret
 from ui.spec import Spec, parse_spec, unknown
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def api_key(spec: Spec) -> str | None:
 
 
 def _litellm(spec: Spec, settings: EngineSettings, building: Building) -> ChatEngine:
+    prepare_litellm()
     from reasoner.engines.litellm import litellm_engine
 
     return _closed(
@@ -166,8 +167,9 @@ CHAT_ENGINES: Mapping[str, Callable[[Spec, EngineSettings, Building], ChatEngine
 }
 
 
-def _dspy(spec: Spec, settings: EngineSettings, building: Building) -> Reasoner:
+def _dspy(spec: Spec, settings: EngineSettings, building: Building, limit: TextLimit | None) -> Reasoner:
     """A dspy program; ``@endpoint?lm=MODEL`` says which model of an OpenAI-shaped endpoint it speaks to, else it brings its own."""
+    prepare_litellm()  # dspy imports it for what its own engine does not speak.
     from reasoner.engines.dspy import DspyReasoner, load_program
 
     if not spec.model:
@@ -182,7 +184,8 @@ def _dspy(spec: Spec, settings: EngineSettings, building: Building) -> Reasoner:
             f"{spec.text!r}: an endpoint and parameters are those of a language model, and none is named",
             hint=f"write dspy:{spec.model}@{spec.endpoint or 'http://localhost:8000/v1'}?lm=MODEL",
         )
-    return DspyReasoner(load_program(spec.model), source=spec.model, lm=lm, max_tokens=settings.max_tokens)
+    program = load_program(spec.model)
+    return _closed(DspyReasoner(program, source=spec.model, lm=lm, max_tokens=settings.max_tokens, limit=limit), building)
 
 
 def _embedded_generator(spec: Spec, settings: EngineSettings, building: Building) -> ImageGenerator:
@@ -209,7 +212,7 @@ def _reflect(spec: Spec, settings: EngineSettings, building: Building) -> Propos
     return ReflectProposer(CHAT_ENGINES[spec.kind](spec, settings, building), settings.max_tokens)
 
 
-REASONERS: Mapping[str, Callable[[Spec, EngineSettings, Building], ChatEngine | Reasoner]] = {**CHAT_ENGINES, "dspy": _dspy}
+REASONERS = (*CHAT_ENGINES, "dspy")
 GENERATORS: Mapping[str, Callable[[Spec, EngineSettings, Building], ImageGenerator]] = {"embedded": _embedded_generator}
 JUDGES: Mapping[str, Callable[[Spec, EngineSettings, Building], Judge]] = {"scene": _scene_judge}
 PROPOSERS: Mapping[str, Callable[[Spec, EngineSettings, Building], Proposer]] = {
@@ -225,7 +228,9 @@ def build_reasoner(building: Building, limit: TextLimit | None = None) -> Reason
     settings = building.settings.reasoner
     spec = parse_spec(settings.engine)
     if spec.kind == "dspy":
-        return _dspy(spec, settings, building)
+        return _dspy(spec, settings, building, limit)
+    if "." not in spec.kind and spec.kind not in REASONERS:
+        raise unknown("reasoner engine", spec.kind, REASONERS)
     engine = _engine("reasoner", CHAT_ENGINES, settings, building)
     return Rewriter(engine, settings.max_tokens, structured=settings.structured, limit=limit)
 
@@ -283,7 +288,7 @@ def _own_factory(spec: Spec) -> Callable[[], Any]:
 
 
 def load_system_prompt(name: str) -> SystemPrompt:
-    """A system prompt by shipped name, or from a text file whose path is given."""
+    """A system prompt by shipped name, or from a file whose path is given: its text, or what a dspy program saved (.json)."""
     from pathlib import Path
 
     from reasoner.library import shipped, shipped_names
@@ -291,6 +296,10 @@ def load_system_prompt(name: str) -> SystemPrompt:
     if name in shipped_names():
         return shipped(name)
     path = Path(name)
+    if path.suffix == ".json":
+        from reasoner.dspy_state import system_prompt_of
+
+        return system_prompt_of(path)
     if path.suffix or path.parent != Path("."):
         try:
             return SystemPrompt(path.read_text(encoding="utf-8").strip(), path.stem)

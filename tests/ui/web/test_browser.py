@@ -130,7 +130,7 @@ def test_clicking_a_node_shows_what_changed_and_its_pictures(
         page.locator(".ph-diff ins, .ph-diff del").first.wait_for()
         first = page.locator(".ph-card").first
         assert first.locator("img").count() == 2
-        assert first.locator("details").count() == 2
+        assert first.locator("details").count() == 4, "rewrite and reasoning of both"
 
         click_node(page, run, run.nodes[0].id)
         page.wait_for_url(f"**node={short(run.nodes[0].id)}**")
