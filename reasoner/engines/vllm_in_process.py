@@ -17,6 +17,7 @@ from data.usage import Usage
 from reasoner.channels import final_answer
 from reasoner.chat import Chat, Completion
 from reasoner.launch import CONTEXT, HARMONY_DATE, INSTALL, MEMORY_SHARE, Serving
+from reasoner.machine import has_gpu
 from reasoner.weights import longest_context, model_folder, model_identity, reasoning_parser
 
 GPT_OSS = "openai_gptoss"
@@ -40,11 +41,12 @@ class VllmInProcess:
                 "vLLM is not in this environment, and in_process needs it there", hint=f"leave in_process out, with: {INSTALL}"
             )
         self.identity = f"vllm-in-process:{model_identity(model)}?{canonical_json(dict(parameters))}"
-        self._serving = Serving(model, memory_share=memory_share, context=max_model_len)
+        self._serving = Serving(model, memory_share=memory_share, context=max_model_len, gpu=has_gpu())
         self._is_gpt_oss = reasoning_parser(model) == GPT_OSS
         self._template = {name: value for name, value in parameters.items() if name in TEMPLATE_PARAMETERS}
         self._sampling = {name: value for name, value in parameters.items() if name not in TEMPLATE_PARAMETERS}
         self._model: Any = None
+        self._refusals: tuple[type[Exception], ...] = (ValueError,)
         self._waiting: list[tuple[Chat, asyncio.Future[Completion | Exception]]] = []
         self._worker: asyncio.Task[None] | None = None
 
@@ -99,7 +101,7 @@ class VllmInProcess:
                 # The template of GPT-OSS tells today's date; see HARMONY_DATE.
                 chat_template_kwargs={**self._template, "strftime_now": _fixed_date},
             )
-        except ValueError as error:
+        except self._refusals as error:
             if len(chats) > 1:
                 # One that can't be asked fails its whole batch: find out which.
                 return [outcome for chat in chats for outcome in self._answers([chat])]
@@ -108,8 +110,11 @@ class VllmInProcess:
         return [_outcome(chat, output, seconds) for chat, output in zip(chats, outputs, strict=True)]
 
     def _load(self) -> Any:
+        import vllm.exceptions
         from vllm import LLM
 
+        # Older ones raise ValueError for what a request may not ask.
+        self._refusals = (ValueError, getattr(vllm.exceptions, "VLLMClientError", ValueError))
         folder = model_folder(self._serving.model)
         context = min(self._serving.context, longest_context(self._serving.model) or self._serving.context)
         try:
@@ -118,6 +123,7 @@ class VllmInProcess:
                 max_model_len=context,
                 gpu_memory_utilization=self._serving.memory_share,
                 enable_prefix_caching=True,
+                enforce_eager=not self._serving.gpu,
             )
         except (RuntimeError, ValueError, OSError) as error:
             first_line = str(error).strip().partition("\n")[0]
@@ -159,8 +165,8 @@ def _outcome(chat: Chat, output: Any, seconds: float) -> Completion | Exception:
     return Completion(text, reasoning, usage, seconds, chat.seed)
 
 
-def _refused(error: ValueError) -> StageError:
+def _refused(error: Exception) -> StageError:
     message = " ".join(str(error).split())[:300]
-    if "longer than the maximum" in message:
+    if "maximum context length" in message or "longer than the maximum" in message:
         return StageError(FailureKind.CONTEXT_TOO_LONG, f"vLLM: {message}", hint="raise max_model_len in the engine's spec")
     return StageError(FailureKind.REJECTED, f"vLLM: {message}")

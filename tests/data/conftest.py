@@ -50,10 +50,10 @@ def sqlite_file(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def old_ledger(tmp_path: Path) -> Path:
-    """A copy of a ledger that the first release wrote."""
-    return Path(shutil.copy(Path(__file__).parent / "assets" / "ledger-0001.db", tmp_path))
+@pytest.fixture(params=["0001", "0002"])
+def old_ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A copy of a ledger as each revision of it wrote one."""
+    return Path(shutil.copy(Path(__file__).parent / "assets" / f"ledger-{request.param}.db", tmp_path))
 
 
 @pytest.fixture

@@ -27,10 +27,10 @@ def ready(cwd: Path) -> int:
 def trials(cwd: Path) -> int:
     """How many trials are on record."""
     ledger = cwd / "phoropter-data" / "ledger.db"
-    if not ledger.exists():
+    if not ready(cwd):
         return 0
     with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as connection:
-        return connection.execute("select count(*) from trial").fetchone()[0]
+        return connection.execute("select count(*) from trials").fetchone()[0]
 
 
 def test_killed_in_mid_run_it_is_started_again_and_the_run_ends_well(tiny: Path, eight: Path, tmp_path: Path) -> None:

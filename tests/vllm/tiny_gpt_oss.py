@@ -40,7 +40,8 @@ Reasoning: {{ reasoning_effort or "medium" }}
 
 # Valid channels: analysis, commentary, final. Channel must be included for every message.<|end|>
 {%- for m in messages -%}
-<|start|>{{ "developer" if m.role == "system" else m.role }}<|message|>{{ "# Instructions\\n\\n" if m.role == "system" }}{{ m.content }}<|end|>
+{%- set given = m.role == "system" -%}
+<|start|>{{ "developer" if given else m.role }}<|message|>{{ "# Instructions\\n\\n" if given }}{{ m.content }}<|end|>
 {%- endfor -%}
 <|start|>assistant"""
 """Short for the model's own template. vLLM's server renders GPT-OSS without one, ``LLM.chat`` with it."""
@@ -48,9 +49,9 @@ O200K = "fb374d419588a4632f3f557e76b4b70aebbca790"
 """tiktoken's cache name of o200k_base: the SHA-1 of its address."""
 
 SPEECH = """
-a an the of on in with and or no not never always every each rewrite prompt image picture user text answer write one keep number color word
-describe what is seen light style exactly three two red blue cat dog house tree lake mountain person letters sign quote short long English JSON
-you are artist camera scene subject background instead if request detail only at most words plain
+a an the of on in with and or no not never always every each rewrite prompt image picture user text answer write one keep number color
+word describe what is seen light style exactly three two red blue cat dog house tree lake mountain person letters sign quote short long
+English JSON you are artist camera scene subject background instead if request detail only at most words plain
 """
 WORDS = SPEECH.split()
 LETTERS = "abcdefghijklmnopqrstuvwxyz"

@@ -66,9 +66,19 @@ def doctor(
 
 
 def _shown(name: str, value: Any) -> Any:
+    """A setting's value as it may be shown: a database's address without its password; no spec that may hold a key."""
+    from data.errors import UsageError
     from ui.cli.output import without_password
+    from ui.spec import parse_spec
 
-    return without_password(value) if name in ("ledger", "images_at") and isinstance(value, str) else value
+    if name in ("ledger", "images_at") and isinstance(value, str):
+        return without_password(value)
+    if name.endswith("engine"):
+        try:
+            parse_spec(value)
+        except UsageError:
+            return "not shown"
+    return value
 
 
 def _print(asked: "Resolved", checks: list[Check], *, ready: bool) -> None:
@@ -120,7 +130,7 @@ def _engines(settings: "Settings") -> Iterator[Check]:
             build(building)
             yield from _reached(stage, engine.engine, settings)
         except PhoropterError as error:
-            yield Check(stage, False, f"{engine.engine}: {error}", error.hint)
+            yield Check(stage, False, f"{_shown('engine', engine.engine)}: {error}", error.hint)
         except ImportError as error:
             yield Check(stage, False, f"{engine.engine}: {error}", _how_to_get(error.name or ""))
 

@@ -1,4 +1,4 @@
-"""Made ledger-0001.db, with the first release's code. Kept to show how; the next revision's asset is made in the same way, beside it."""
+"""Makes the ledger of the newest revision, to be read by all that come after it. Run once, when a revision is done; never again."""
 
 import importlib.util
 import sys

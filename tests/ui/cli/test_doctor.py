@@ -135,3 +135,12 @@ def test_keys_go_where_they_belong(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GPU_TOKEN")
     with pytest.raises(UsageError, match="GPU_TOKEN is not set"):
         api_key(parse_spec("openai:x@http://localhost:8000/v1?key_env=GPU_TOKEN"))
+
+
+def test_a_key_pasted_into_a_spec_is_not_repeated(phoropter: Phoropter) -> None:
+    spec = f"openai:x@http://127.0.0.1:9/v1?api_key={OPENAI}"
+    for command in (("doctor",), ("doctor", "--json"), ("rewrite", "a cat"), ("rewrite", "a cat", "--json")):
+        done = phoropter(*command, "--reasoner", spec)
+        assert done.exit_code != 0
+        assert "secret" in done.output
+        assert OPENAI not in done.output
