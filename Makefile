@@ -41,7 +41,7 @@ test: install system-packages lint  ## everything that CI checks
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-vllm: install $(VLLM_INSTALLED)  ## a real vLLM on a tiny GPT-OSS, without a GPU: about five minutes
-	TEST_VLLM=$(VLLM_VENV)/bin/python $(BIN)/python -m pytest tests/vllm
+	TEST_VLLM=$(VLLM_VENV)/bin/python $(BIN)/python -m pytest $(PYTEST_ARGS) tests/vllm
 
 $(VLLM_INSTALLED): constraints-vllm.txt scripts/vllm-environment.sh
 	scripts/vllm-environment.sh $(VLLM_VENV) $(PYTHON)

@@ -131,9 +131,10 @@ class VllmInProcess:
 
     def _sampling_of(self, chat: Chat) -> Any:
         """The model's own sampling, with the parameters, and what this chat asks for."""
-        from msgspec.structs import replace
-        from vllm.sampling_params import StructuredOutputsParams
+        from vllm.sampling_params import SamplingParams, StructuredOutputsParams
 
+        default = self._model.get_default_sampling_params()
+        own = {name: getattr(default, name) for name in default.__struct_fields__ if not name.startswith("_")}
         asked: dict[str, Any] = {**self._sampling, "seed": chat.seed, "max_tokens": chat.max_tokens}
         if self._is_gpt_oss:
             # The channels are told apart by them.
@@ -141,8 +142,8 @@ class VllmInProcess:
         elif chat.schema is not None:
             asked["structured_outputs"] = StructuredOutputsParams(json=dict(chat.schema))
         try:
-            return replace(self._model.get_default_sampling_params(), **asked)
-        except (TypeError, ValueError) as error:
+            return SamplingParams(**{**own, **asked})
+        except (TypeError, *self._refusals) as error:
             raise FatalError(f"vLLM does not take these parameters: {error}", hint="they stand behind the ? of the engine's spec") from None
 
 

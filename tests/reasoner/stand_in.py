@@ -15,7 +15,13 @@ WORKER = "import time; time.sleep(600)"
 STUBBORN_WORKER = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {WORKER}"
 
 
+BRITTLE = "brittle"
+"""Where a file of this name lies in its folder, a server does not live long."""
+
+
 class Handler(BaseHTTPRequestHandler):
+    asked = 0
+
     def do_GET(self) -> None:
         self._answer(200 if self.path == "/health" else 404, {})
 
@@ -24,9 +30,12 @@ class Handler(BaseHTTPRequestHandler):
         key = os.environ.get("VLLM_API_KEY")
         if key and self.headers.get("Authorization") != f"Bearer {key}":
             return self._answer(401, {"error": {"message": "Unauthorized"}})
+        Handler.asked += 1
+        if Handler.asked > 6 and os.path.exists(BRITTLE):
+            os.kill(os.getpid(), signal.SIGKILL)
         if "die" in asked["messages"][-1]["content"] and MODEL == "stand-in/mortal":
             os.kill(os.getpid(), signal.SIGKILL)
-        message = {"role": "assistant", "content": f"a picture by {os.getpid()}"}
+        message = {"role": "assistant", "content": f"A red cat on a beach, seen by {os.getpid()}"}
         usage = {"prompt_tokens": 5, "completion_tokens": asked.get("max_tokens") or 5, "total_tokens": 10}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         shared = {"id": "1", "object": "chat.completion", "created": 1, "model": asked["model"]}

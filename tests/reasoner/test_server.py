@@ -482,7 +482,7 @@ async def test_a_call_in_flight_survives_the_servers_death(tmp_path: Path) -> No
         (answer,) = await engine([Chat("s", "a cat", 1)])
         await engine.aclose()
         assert isinstance(answer, Completion)
-        assert answer.text == f"a picture by {server.process}"
+        assert answer.text == f"A red cat on a beach, seen by {server.process}"
 
 
 async def test_the_engine_is_known_by_model_and_parameters(tmp_path: Path, gpt_oss: Path) -> None:

@@ -3,6 +3,7 @@
 Without that, nothing here is collected: it takes an environment of 2 GB and five minutes.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -78,19 +79,27 @@ def _vllm_is_absolute() -> None:
     os.environ["TEST_VLLM"] = str(Path(os.environ["TEST_VLLM"]).absolute())
 
 
+def vocabulary() -> Path:
+    """The folder in which litellm brings the vocabulary of GPT-OSS with it, as tiktoken caches it."""
+    litellm = find_spec("litellm")
+    assert litellm is not None
+    assert litellm.origin is not None
+    return Path(litellm.origin).parent / "litellm_core_utils" / "tokenizers"
+
+
 @pytest.fixture(scope="session")
 def tiny(vllm_python: Path) -> Path:
     """The folder of the tiny GPT-OSS. Made once, and kept for as long as the script stays the same."""
     made = ROOT / ".cache" / hashlib.sha256(SCRIPT.read_bytes()).hexdigest()[:12] / "tiny-gpt-oss"
-    if not made.is_dir():
-        litellm = find_spec("litellm")
-        assert litellm is not None
-        assert litellm.origin is not None
-        vocabulary = Path(litellm.origin).parent / "litellm_core_utils" / "tokenizers"
-        draft = made.with_name("draft")
-        shutil.rmtree(draft, ignore_errors=True)
-        subprocess.run([vllm_python, SCRIPT, draft, "--vocabulary", vocabulary], env=environment(), check=True)
-        draft.rename(made)
+    made.parent.mkdir(parents=True, exist_ok=True)
+    with (made.parent / "lock").open("w") as lock:
+        # Another worker may be at it; whoever comes second finds it made.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.is_dir():
+            draft = made.with_name("draft")
+            shutil.rmtree(draft, ignore_errors=True)
+            subprocess.run([vllm_python, SCRIPT, draft, "--vocabulary", vocabulary()], env=environment(), check=True)
+            draft.rename(made)
     return made
 
 

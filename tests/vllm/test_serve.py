@@ -1,13 +1,12 @@
-"""`phoropter reasoner serve` with a real vLLM, and what is done with it: rewrites, a whole search, a dspy program. The last test ends it."""
+"""`phoropter reasoner serve` with a real vLLM, and what is done with it: rewrites, a search, a dspy program. The last test ends it."""
 
-import json
 import signal
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.vllm.conftest import FOR_SEARCH, IMAGES, Served, gone, run
+from tests.vllm.conftest import IMAGES, Served, gone, run
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -79,7 +78,6 @@ def test_a_search_runs_on_it(served: Served, eight: Path, tmp_path: Path) -> Non
     assert record["result"]["winner"]["id"].startswith("b2:")
     (listed,) = run("runs", cwd=tmp_path)["runs"]
     assert listed["id"] == record["run"]
-    assert record["result"]["winner"]["id"] != "", record
 
 
 def test_ctrl_c_ends_it_and_leaves_nothing(served: Served) -> None:
