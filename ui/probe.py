@@ -7,8 +7,8 @@ import urllib.request
 from dataclasses import dataclass
 
 from data.errors import UsageError
+from ui.engines import OPENAI_KEY, OWN_KEY, api_key
 from ui.spec import Spec, nearest
-from ui.wiring import OPENAI_KEY, OWN_KEY, api_key
 
 OPENAI = "https://api.openai.com/v1"
 ANSWER_SECONDS = 5.0

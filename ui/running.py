@@ -20,9 +20,10 @@ from optimizer.compare import Arm
 from optimizer.evaluate import Evaluator
 from optimizer.events import Born, Event, Phase, ProposalDone, RoundSealed, TrialDone
 from optimizer.optimize import Problem, optimize
+from ui.engines import stage_limits
 from ui.eventlog import CONFIRMED, SITTING, Decision, history, to_record
 from ui.settings import Settings, settings_from
-from ui.wiring import Parts, load_prompt_set, load_system_prompt, proposer_stage, stage_limits
+from ui.wiring import Parts, load_prompt_set, load_system_prompt, proposer_stage
 
 if TYPE_CHECKING:
     from data.store import Store

@@ -22,7 +22,7 @@ from reasoner.apis.wire import ApiName, Json
 MOST_SHOWN = 200
 """Characters of an endpoint's own words in a message."""
 
-_SECRET = re.compile(r"\b(?:sk|pk|rk|gsk|hf|xai)[-_][\w*.…-]{4,}|(?<=Bearer )\S+|\S*\*{3,}\S*")
+_SECRET = re.compile(r"\b(?:sk|pk|rk|gsk|hf|xai|key)[-_][\w*.…-]{4,}|\bAIza[\w-]{12,}|(?<=Bearer )\S+|\S*\*{3,}\S*")
 _HTML = re.compile(r"\s*(?:<!--.*?-->\s*)?<(?:!doctype|html|head|body|[a-z]+[ >])", re.IGNORECASE | re.DOTALL)
 _NO_CREDIT = re.compile(r"insufficient_quota|billing|credit|insufficient_balance|quota_exceeded")
 _NO_CREDIT_TEXT = re.compile(r"insufficient (?:credit|balance|funds)|out of credits|credit balance is too low")
@@ -51,10 +51,15 @@ class Target:
 
     def hidden(self, text: str, most: int = MOST_SHOWN) -> str:
         """A line of the endpoint's own words, cut to ``most`` characters, without the key or what looks like one."""
-        if self.key:
-            text = text.replace(self.key, "…")
-        text = " ".join(_SECRET.sub("…", text).split())
-        return text if len(text) <= most else text[: most - 1] + "…"
+        return hidden(text, self.key, most)
+
+
+def hidden(text: str, key: str | None, most: int = MOST_SHOWN) -> str:
+    """``text`` in one line of at most ``most`` characters, without ``key`` or what looks like one."""
+    if key:
+        text = text.replace(key, "…")
+    text = " ".join(_SECRET.sub("…", text).split())
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +85,12 @@ class Refusal:
             sent = json.loads(body)
         except ValueError:
             words = without_tags(body) or "(no text)"
-            return cls(status, words, "", "", words.lower(), False, _retry_after(headers))
+            return cls(status, words, "", "", words.lower(), False, retry_after(headers))
         error = _inner(sent)
         said = error.get("message") or error.get("detail") or error.get("error") or sent
         said = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
         code = " ".join(str(error[name]) for name in ("code", "type") if error.get(name))
-        return cls(status, said, code.lower(), str(error.get("param") or "").lower(), said.lower(), True, _retry_after(headers))
+        return cls(status, said, code.lower(), str(error.get("param") or "").lower(), said.lower(), True, retry_after(headers))
 
     def is_about_model(self) -> bool:
         """Whether the model is not there."""
@@ -110,7 +115,7 @@ def _inner(sent: object) -> dict[str, Any]:
     return cast("dict[str, Any]", body["error"]) if isinstance(body.get("error"), dict) else body
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait, from a number of milliseconds or seconds or from a date; None where nothing is asked."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:

@@ -13,8 +13,6 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -32,6 +30,7 @@ with warnings.catch_warnings():
 from data.errors import FailureKind, StageError, UsageError
 from data.identity import canonical_json
 from data.usage import Usage
+from reasoner.apis.errors import hidden, retry_after
 from reasoner.balance import Balanced
 from reasoner.channels import Answer, final_answer
 from reasoner.chat import Chat, Completion
@@ -45,7 +44,6 @@ NO_KEY = "none"
 MOST_BYTES = 4 << 20
 """Of an answer; more has run away."""
 _SHAPE = "write litellm:PROVIDER/MODEL, for example litellm:anthropic/claude-sonnet-4-5 or litellm:gemini/gemini-2.5-pro"
-_LOOKS_LIKE_KEY = re.compile(r"\b(?:sk|pk|rk|gsk|xai|key|AIza)[-_]?[\w*-]{12,}")
 _OPTIONAL = {
     "seed": ("seed",),
     "response_format": ("response_format", "json_schema", "schema"),
@@ -243,7 +241,7 @@ class LiteLLMEndpoint:
         """litellm's exception as ours. It never holds a key, nor a provider's words about one."""
         kind, status = _kind(error), _status(error)
         said = f"{self.name} answered {status}: {self._words(error)}" if status else f"{self.name}: {self._words(error)}"
-        wait = _retry_after(_headers(error))
+        wait = retry_after(_headers(error))
         match kind:
             case FailureKind.TIMEOUT:
                 return StageError(kind, f"{self.name} did not answer in time", retryable=True)
@@ -286,8 +284,7 @@ class LiteLLMEndpoint:
     def _words(self, error: Exception) -> str:
         """What is said to be wrong, in one line and without anything like a key."""
         words = re.sub(r"litellm\.\w+: |\b\w+(?:Error|Exception)\b(?::| -) ?", "", str(getattr(error, "message", "") or error))
-        words = words.replace(self._key, "…") if self._key and self._key != NO_KEY else words
-        return _LOOKS_LIKE_KEY.sub("…", " ".join(words.split()))[:200]
+        return hidden(words, None if self._key == NO_KEY else self._key)
 
     def _key_hint(self) -> str:
         if self._url is not None:
@@ -366,17 +363,6 @@ def _headers(error: BaseException) -> Mapping[str, str]:
             if headers:
                 return headers
     return {}
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the far side wants to be left alone for: Retry-After in seconds or as a date, or retry-after-ms; else None."""
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        with suppress(ValueError):
-            return max(0.0, float(headers.get(name, "")) * unit)
-    with suppress(ValueError):
-        until = parsedate_to_datetime(headers.get("retry-after", ""))
-        return max(0.0, until.timestamp() - time.time())
-    return None
 
 
 def _is_page(error: BaseException) -> bool:

@@ -116,14 +116,14 @@ def _checks(asked: "Resolved") -> Iterator[Check]:
 def _engines(settings: "Settings") -> Iterator[Check]:
     """Each engine of the profile is built, which loads its library, and its endpoints asked for their models."""
     from data.errors import PhoropterError
-    from ui import wiring
+    from ui import engines
 
-    building = wiring.Building(settings)
+    building = engines.Building(settings)
     built = {
-        "reasoner": (settings.reasoner, wiring.build_reasoner),
-        "generator": (settings.generator, wiring.build_generator),
-        "judge": (settings.judge, wiring.build_judge),
-        "proposer": (settings.proposer, wiring.build_proposer),
+        "reasoner": (settings.reasoner, engines.build_reasoner),
+        "generator": (settings.generator, engines.build_generator),
+        "judge": (settings.judge, engines.build_judge),
+        "proposer": (settings.proposer, engines.build_proposer),
     }
     for stage, (engine, build) in built.items():
         try:
@@ -248,8 +248,8 @@ async def _test_trial() -> tuple[float, float]:
 
 def _keys() -> Iterator[Check]:
     """Which keys are set; never what they are. An engine that misses its key was reported as such."""
+    from ui.engines import OPENAI_KEY, OWN_KEY
     from ui.settings import secret
-    from ui.wiring import OPENAI_KEY, OWN_KEY
 
     for name, purpose in ((OPENAI_KEY, "OpenAI"), (OWN_KEY, "endpoints of your own that ask for a key")):
         found = bool(secret(name))
@@ -272,12 +272,12 @@ def _packages() -> Iterator[Check]:
 
 
 def _kinds() -> Iterator[Check]:
-    from ui import wiring
+    from ui import engines
 
     for stage, kinds in (
-        ("reasoner", wiring.REASONERS),
-        ("generator", wiring.GENERATORS),
-        ("judge", wiring.JUDGES),
-        ("proposer", wiring.PROPOSERS),
+        ("reasoner", engines.REASONERS),
+        ("generator", engines.GENERATORS),
+        ("judge", engines.JUDGES),
+        ("proposer", engines.PROPOSERS),
     ):
         yield Check(f"kinds of {stage}", True, ", ".join([*kinds, "package.module:factory"]))

@@ -39,8 +39,8 @@ def serve(
     import signal
 
     from reasoner.server import VllmServer
+    from ui.engines import OWN_KEY
     from ui.settings import environment_for, secret
-    from ui.wiring import OWN_KEY
 
     settings = resolved(context).settings
     options: dict[str, Any] = {"memory_share": memory_share, "max_model_len": max_model_len}

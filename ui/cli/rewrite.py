@@ -63,7 +63,7 @@ async def _rewritten(text: str, system_prompt: "SystemPrompt", samples: range, s
     from data.records import Prompt
     from optimizer.stage import Stage, StageFailed
     from reasoner import RewriteRequest
-    from ui.wiring import Building, build_generator, build_reasoner, stage_limits, text_limit
+    from ui.engines import Building, build_generator, build_reasoner, stage_limits, text_limit
 
     building = Building(settings)
     async with building.closing as closing:

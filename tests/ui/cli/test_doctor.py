@@ -11,8 +11,8 @@ import pytest
 from data.errors import UsageError
 from reasoner.testserver import ChatServer, serving
 from tests.ui.cli.conftest import Phoropter, record
+from ui.engines import api_key
 from ui.spec import parse_spec
-from ui.wiring import api_key
 
 OPENAI = "sk-for-openai-alone-0123456789"
 OWN = "for-my-own-servers-0123456789"
