@@ -23,7 +23,7 @@ from ui.settings import EngineSettings, Settings, environment_for, prepare_litel
 from ui.spec import Spec, parse_spec, unknown
 
 if TYPE_CHECKING:
-    from reasoner.server import VllmServer
+    from reasoner.serving.server import VllmServer
 
 T = TypeVar("T")
 
@@ -118,9 +118,10 @@ def _vllm(spec: Spec, settings: EngineSettings, building: Building) -> ChatEngin
     if parameters.pop("in_process", False):
         from reasoner.engines.vllm_in_process import VllmInProcess
 
-        return VllmInProcess(spec.model, parameters=parameters, **_server_options(parameters, ("memory_share", "max_model_len")))
+        options = _server_options(parameters, ("memory_share", "max_model_len"))
+        return _closed(VllmInProcess(spec.model, parameters=parameters, **options), building)
     from reasoner.engines.vllm import vllm_engine
-    from reasoner.server import VllmServer
+    from reasoner.serving.server import VllmServer
 
     options = _server_options(parameters, ("memory_share", "max_model_len", "port"))
     name = repr((spec.model, sorted(options.items())))

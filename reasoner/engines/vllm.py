@@ -1,4 +1,4 @@
-"""A model on a vLLM server of our own, which starts with the first call, and again when it died (reasoner/server.py).
+"""A model on a vLLM server of our own, which starts with the first call, and again when it died (reasoner/serving/server.py).
 
 Calls are those of any OpenAI-shaped endpoint. Whoever made the server stops it: several engines may share one.
 """
@@ -11,8 +11,8 @@ from data.identity import canonical_json
 from reasoner.balance import Balanced
 from reasoner.chat import Chat, Completion
 from reasoner.engines.openai import OpenAIEndpoint
-from reasoner.server import VllmServer
-from reasoner.weights import model_identity
+from reasoner.serving.server import VllmServer
+from reasoner.serving.weights import model_identity
 
 DYING = (FailureKind.UNREACHABLE, FailureKind.SERVER_ERROR)
 """How calls end when the server dies under them."""

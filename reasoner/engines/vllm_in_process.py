@@ -16,9 +16,9 @@ from data.identity import canonical_json
 from data.usage import Usage
 from reasoner.channels import final_answer
 from reasoner.chat import Chat, Completion
-from reasoner.launch import CONTEXT, HARMONY_DATE, INSTALL, MEMORY_SHARE, Serving
-from reasoner.machine import has_gpu
-from reasoner.weights import longest_context, model_folder, model_identity, reasoning_parser
+from reasoner.serving.launch import CONTEXT, HARMONY_DATE, INSTALL, MEMORY_SHARE, Serving
+from reasoner.serving.machine import has_gpu
+from reasoner.serving.weights import longest_context, model_folder, model_identity, reasoning_parser
 
 GPT_OSS = "openai_gptoss"
 TEMPLATE_PARAMETERS = ("reasoning_effort", "enable_thinking")

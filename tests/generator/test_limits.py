@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import tiktoken
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.reading import read
@@ -34,6 +34,7 @@ TEXTS = st.one_of(
 
 
 def test_texts_are_cut_as_tiktoken_cuts_them(harmony: tiktoken.Encoding):
+    @settings(deadline=None)  # The first one loads the vocabulary.
     @given(TEXTS)
     def same(text: str) -> None:
         assert harmony_tokens(text) == len(harmony.encode_ordinary(text))

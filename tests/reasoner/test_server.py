@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,11 @@ from data.errors import FatalError, UsageError
 from reasoner.chat import Chat, Completion
 from reasoner.engines.vllm import vllm_engine
 from reasoner.engines.vllm_in_process import VllmInProcess
-from reasoner.launch import HARMONY_DATE, MODULE, OLD_MODULE, Serving, find_vllm, serve_command, serve_environment
-from reasoner.machine import members_of, port_trouble
-from reasoner.server import RESTARTS_PER_HOUR, VllmServer
-from reasoner.vllm_log import known_trouble, latest_line, telling_lines
-from reasoner.weights import digest, longest_context, model_identity, model_name, reasoning_parser
+from reasoner.serving.launch import HARMONY_DATE, MODULE, OLD_MODULE, Serving, find_vllm, serve_command, serve_environment
+from reasoner.serving.log import known_trouble, latest_line, telling_lines
+from reasoner.serving.machine import members_of, port_trouble
+from reasoner.serving.server import RESTARTS_PER_HOUR, VllmServer
+from reasoner.serving.weights import digest, longest_context, model_identity, model_name, reasoning_parser
 
 ROOT = Path(__file__).resolve().parents[2]
 LOGS = Path(__file__).with_name("assets") / "vllm_logs"
@@ -270,9 +270,10 @@ def test_lines_lose_what_vllm_puts_before_them() -> None:
 
 
 @asynccontextmanager
-async def stand_in(tmp_path: Path, behavior: str = "good", **options: Any) -> AsyncIterator[VllmServer]:
+async def stand_in(tmp_path: Path, behavior: str = "good", **options: Any) -> AsyncGenerator[VllmServer]:
     environment = {"PATH": os.environ["PATH"], "OPENAI_API_KEY": KEY}
-    server = VllmServer(f"stand-in/{behavior}", command=STAND_IN, environment=environment, log_folder=tmp_path, **{"grace": 1.0, **options})
+    given: dict[str, Any] = {"grace": 1.0, **options}
+    server = VllmServer(f"stand-in/{behavior}", command=STAND_IN, environment=environment, log_folder=tmp_path, **given)
     try:
         yield server
     finally:
@@ -420,7 +421,7 @@ def test_killed_ourselves_we_take_it_along(tmp_path: Path) -> None:
     program = f"""
 import asyncio
 from pathlib import Path
-from reasoner.server import VllmServer
+from reasoner.serving.server import VllmServer
 async def main():
     server = VllmServer("stand-in/stubborn", command={STAND_IN!r}, environment={{}}, log_folder=Path("."), grace=1.0)
     await server.ready()

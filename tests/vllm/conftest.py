@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from reasoner.machine import members_of
+from reasoner.serving.machine import members_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = Path(__file__).with_name("tiny_gpt_oss.py")

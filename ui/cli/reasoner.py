@@ -7,7 +7,7 @@ import typer
 from ui.cli.options import Home, Json, Profile, resolved
 
 if TYPE_CHECKING:
-    from reasoner.server import Report, VllmServer
+    from reasoner.serving.server import Report, VllmServer
 
 app = typer.Typer(help="Serve a model that rewrites.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -38,7 +38,7 @@ def serve(
     import asyncio
     import signal
 
-    from reasoner.server import VllmServer
+    from reasoner.serving.server import VllmServer
     from ui.engines import OWN_KEY
     from ui.settings import environment_for, secret
 

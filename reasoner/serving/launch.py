@@ -1,4 +1,4 @@
-"""How `vllm serve` is called for this job: where vLLM is, with which flags, in which environment. Starts nothing (reasoner/server.py does).
+"""How `vllm serve` is called for this job: where vLLM is, with which flags, in which environment. Starts nothing: server.py does.
 
 The flags: prefix caching, since every call begins with the same system prompt; the model's reasoning parser; a context that rewriting needs
 and no more; a share of the GPU that leaves room for an image model.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.errors import UsageError
-from reasoner.weights import longest_context, model_folder, model_name, reasoning_parser
+from reasoner.serving.weights import longest_context, model_folder, model_name, reasoning_parser
 
 VENV = ".venv-vllm"
 MODULE = "vllm.entrypoints.cli.main"

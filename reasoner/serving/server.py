@@ -1,7 +1,7 @@
 """A `vllm serve` of our own: started, waited for, watched, restarted when it dies, stopped with all that it started.
 
-How it is called stands in reasoner/launch.py, what its log means in reasoner/vllm_log.py, and who sees to it that it never outlives us in
-reasoner/keeper.py. This asks the server for nothing but its health and, for the report, its speed; chats are the engines' business.
+How it is called stands in launch.py, what its log means in log.py, and who sees to it that it never outlives us in keeper.py. This asks
+the server for nothing but its health and, for the report, its speed; chats are the engines' business.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from pathlib import Path
 import httpx
 
 from data.errors import FatalError, UsageError
-from reasoner import keeper
-from reasoner.launch import CONTEXT, MEMORY_SHARE, Serving, find_vllm, serve_command, serve_environment
-from reasoner.machine import free_port, gpu_bytes, gpu_names, has_gpu, port_trouble, resident_bytes
-from reasoner.vllm_log import known_trouble, latest_line, telling_lines
-from reasoner.weights import model_name
+from reasoner.serving import keeper
+from reasoner.serving.launch import CONTEXT, MEMORY_SHARE, Serving, find_vllm, serve_command, serve_environment
+from reasoner.serving.log import known_trouble, latest_line, telling_lines
+from reasoner.serving.machine import free_port, gpu_bytes, gpu_names, has_gpu, port_trouble, resident_bytes
+from reasoner.serving.weights import model_name
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class VllmServer:
     """One model, served at one address of this machine.
 
     ``model``: a name, or a folder. ``command``: what starts vLLM, or a Python or an environment that has it; "" looks in the usual places.
-    ``environment``: the server's, as reasoner/launch.py filters it. ``port`` None: a free one. Other hosts than this machine's own are
+    ``environment``: the server's, as launch.py filters it. ``port`` None: a free one. Other hosts than this machine's own are
     served only with an ``api_key``. UsageError for what can't be served; nothing is started before :meth:`ready`.
     """
 
