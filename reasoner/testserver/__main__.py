@@ -1,6 +1,7 @@
-"""``python -m reasoner.testserver``: the test server by hand, for people who write engines. Ends with Ctrl-C."""
+"""``python -m reasoner.testserver``: the test server by hand, for people who write engines. Ends with Ctrl-C or SIGTERM."""
 
 import argparse
+import signal
 import threading
 from contextlib import suppress
 
@@ -16,6 +17,7 @@ def main() -> None:
     parser.add_argument("--capacity", type=int, help="requests worked on at once; the others wait")
     parser.add_argument("--drown", type=int, help="requests that may wait; the next gets HTTP 429")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with serving(**vars(options)) as server:
         print(server.url, flush=True)
         for name, behavior in BEHAVIORS.items():

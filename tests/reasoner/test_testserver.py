@@ -232,7 +232,7 @@ def test_by_hand():
         names = [process.stdout.readline().split()[0] for _ in BEHAVIORS]
         assert names == list(BEHAVIORS)
         assert httpx.get(f"{url}/models").status_code == 200
-        process.send_signal(2)
+        process.terminate()  # Where the caller ignores Ctrl-C, so does what it starts.
         assert process.wait(30) == 0
 
 
