@@ -16,12 +16,18 @@ Ledger = Annotated[
     str | None, typer.Option(help="The ledger's database: sqlite:///FILE, or postgresql://USER@HOST/DATABASE.", metavar="URL")
 ]
 ReasonerSpec = Annotated[
-    str | None, typer.Option("--reasoner", help="Who rewrites: embedded, or openai:MODEL@http://host:8000/v1.", metavar="SPEC")
+    str | None,
+    typer.Option(
+        "--reasoner",
+        help="Who rewrites: embedded, openai:MODEL@http://host:8000/v1, vllm:MODEL, litellm:PROVIDER/MODEL, dspy:package.module:factory.",
+        metavar="SPEC",
+    ),
 ]
 GeneratorSpec = Annotated[str | None, typer.Option("--generator", help="Who draws: embedded.", metavar="SPEC")]
 JudgeSpec = Annotated[str | None, typer.Option("--judge", help="Who judges: scene.", metavar="SPEC")]
 ProposerSpec = Annotated[
-    str | None, typer.Option("--proposer", help="Who proposes system prompts: embedded, or openai:MODEL.", metavar="SPEC")
+    str | None,
+    typer.Option("--proposer", help="Who proposes system prompts: embedded, or a language model as for --reasoner.", metavar="SPEC"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else (docs/json.md).")]
 SystemPromptName = Annotated[

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from reasoner.testserver import serving
 from tests.ui.cli import cheap
 from tests.ui.cli.conftest import Finished, Phoropter, record
 
@@ -144,6 +145,7 @@ SECRET = "sk-not-to-be-seen-0123456789"
 
 def test_secrets_are_never_printed(phoropter: Phoropter, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    monkeypatch.setenv("PHOROPTER_API_KEY", SECRET)
     monkeypatch.setenv("PHOROPTER_REASONER__ATTEMPTS", "1")
     dead = ("--reasoner", "openai:x@http://127.0.0.1:9/v1")
     outputs = [
@@ -157,6 +159,9 @@ def test_secrets_are_never_printed(phoropter: Phoropter, monkeypatch: pytest.Mon
         phoropter("rewrite", "a cat", "--reasoner", "openai:x?api_key=" + SECRET),
         phoropter("rewrite", "a cat", "--reasoner", f"openai:x@http://me:{SECRET}@localhost/v1"),
     ]
+    with serving() as server:  # It quotes the key that it refuses.
+        refusing = ("--reasoner", f"openai:unauthorized@{server.url}")
+        outputs += [phoropter("rewrite", "a cat", *refusing), phoropter("imagine", "a cat", *refusing, "--json")]
     assert "set" in json.dumps(record(outputs[1].stdout)["checks"])
     for done in outputs:
         assert done.exit_code != 0
