@@ -22,6 +22,8 @@ _UNFINISHED_START = re.compile(r"\s*(?:assistant)?analysis(?=[^\W\d_a-z])")
 """Reasoning whose answer never came: no word goes on with a capital or in another script right after "analysis"."""
 _TAG = re.compile(r"<(/?)(?:think|thinking|thought|seed:think)>|\[(/?)THINK\]|◁(/?)think▷")
 
+REWORD = "reword the prompt or the system prompt, or use another model"
+
 
 class Answer(NamedTuple):
     """What a model said in the end, and what it thought before, both without any markers. Either may be ""."""
@@ -49,16 +51,18 @@ def final_answer(
     apart = split(content or "")
     answer = Answer(apart.text, _joined([reasoning or "", apart.reasoning]))
     if refusal:
-        raise StageError(FailureKind.REFUSED, f"the model declined: {' '.join(refusal.split())[:200]}", usage=usage)
+        raise StageError(FailureKind.REFUSED, f"the model declined: {' '.join(refusal.split())[:200]}", hint=REWORD, usage=usage)
     if finish == "content_filter":
-        raise StageError(FailureKind.REFUSED, "the answer was stopped by a content filter", usage=usage)
+        raise StageError(FailureKind.REFUSED, "the answer was stopped by a content filter", hint=REWORD, usage=usage)
     if tool_called or finish in ("tool_calls", "function_call"):
-        raise StageError(FailureKind.MALFORMED, "the model called a tool instead of answering", retryable=True, usage=usage)
+        message = "the model called a tool instead of answering"
+        raise StageError(FailureKind.MALFORMED, message, retryable=True, hint="serve it without tools, or use another model", usage=usage)
     if finish == "length":
         raise _cut_off(answer, usage)
     if not answer.text.strip():
         thought = "reasoned, stopped, and " if answer.reasoning else ""
-        raise StageError(FailureKind.EMPTY, f"the model {thought}answered nothing", retryable=True, usage=usage)
+        message = f"the model {thought}answered nothing"
+        raise StageError(FailureKind.EMPTY, message, retryable=True, hint="look at the server's own log, or use another model", usage=usage)
     return answer
 
 

@@ -7,6 +7,7 @@ import re
 from functools import lru_cache
 
 from data.errors import FailureKind, StageError
+from reasoner.channels import REWORD
 from reasoner.text import phrases
 
 MAX_WORDS = 600
@@ -28,7 +29,7 @@ def refuse_unusable(text: str) -> None:
     if not any(character.isalnum() for character in text):
         raise StageError(FailureKind.EMPTY, "the reasoner answered without a rewrite", retryable=True)
     if len(text) < _REFUSAL_CHARACTERS and phrases.REFUSAL.match(text):
-        raise StageError(FailureKind.REFUSED, f"the reasoner declined: {_short(text)}")
+        raise StageError(FailureKind.REFUSED, f"the reasoner declined: {_short(text)}", hint=REWORD)
     if len(text) < _QUESTION_CHARACTERS and phrases.QUESTION.match(text):
         raise StageError(
             FailureKind.OFF_TASK, f"the reasoner asked back instead of rewriting: {_short(text)}", retryable=True, hint=ASK_FOR_ONE

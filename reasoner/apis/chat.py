@@ -37,7 +37,9 @@ def request(model: str, chat: Chat, can: Abilities, own: Mapping[str, Any]) -> d
 def read_answer(answer: Json) -> Said:
     """What the first choice says. StageError MALFORMED where there is none; errors of Python's own where the shape is another."""
     if not answer.get("choices"):
-        raise StageError(FailureKind.MALFORMED, "the endpoint answered without choices", retryable=True)
+        raise StageError(
+            FailureKind.MALFORMED, "the endpoint answered without choices", retryable=True, hint="look at the server's own log"
+        )
     choice = answer["choices"][0]
     message = choice["message"]
     content, thought = _parts(message.get("content"))

@@ -18,6 +18,7 @@ import openai
 
 from data.errors import FailureKind, StageError
 from reasoner.apis.wire import ApiName, Json
+from reasoner.channels import REWORD
 
 MOST_SHOWN = 200
 """Characters of an endpoint's own words in a message."""
@@ -151,7 +152,7 @@ def refused(refusal: Refusal, to: Target) -> StageError:
             FailureKind.CONTEXT_TOO_LONG, message, hint="shorten the system prompt, lower reasoner.max_tokens, or serve a longer context"
         )
     if status in (400, 403, 422) and (_REFUSED_CODE.search(refusal.code) or _REFUSED_TEXT.search(refusal.text)):
-        return StageError(FailureKind.REFUSED, message)
+        return StageError(FailureKind.REFUSED, message, hint=REWORD)
     if status == 402 or _NO_CREDIT.search(refusal.code) or (status == 429 and _NO_CREDIT_TEXT.search(refusal.text)):
         return StageError(FailureKind.OUT_OF_CREDIT, message, hint="add credit to the account behind the key, or use another key")
     if status in (401, 403):

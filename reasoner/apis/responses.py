@@ -49,7 +49,9 @@ def read_answer(answer: Json) -> Said:
     details: Json = answer.get("incomplete_details") or {}
     reason: str | None = details.get("reason")
     if not answer["output"] and not reason:
-        raise StageError(FailureKind.MALFORMED, "the endpoint answered without output items", retryable=True)
+        raise StageError(
+            FailureKind.MALFORMED, "the endpoint answered without output items", retryable=True, hint="look at the server's own log"
+        )
     thoughts, refusals = list[str](), list[str]()
     texts: dict[str, list[str]] = {"": [], "final_answer": [], "commentary": []}
     tool_called = False
