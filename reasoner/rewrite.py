@@ -10,13 +10,13 @@ from typing import Any
 
 from data.errors import StageError
 from data.identity import derived_seed
-from data.records import Prompt, Rewrite
+from data.records import Prompt, Rewrite, Usage
 from data.textlimit import TextLimit
 from reasoner import RewriteRequest
 from reasoner.chat import Chat, ChatEngine, Completion
 from reasoner.checks import flaws
 from reasoner.intent import drift
-from reasoner.parse import clean
+from reasoner.parse import Cleaned, clean
 from reasoner.text.wrapping import JSON_AROUND
 from reasoner.unusable import refuse_echo
 
@@ -60,13 +60,10 @@ class Rewriter:
 
     def checked(self, prompt: Prompt, rewrite: Rewrite) -> Rewrite:
         """``rewrite`` with ``tokens`` and ``flaws`` for this rewriter's limit: what a ledger keeps may have been written for another."""
-        tokens = None if self._limit is None else self._limit.count(rewrite.text)
-        return replace(rewrite, tokens=tokens, flaws=flaws(prompt, rewrite.text, rewrite.removed, tokens, self._limit))
+        return checked(prompt, rewrite, self._limit)
 
     def _chat(self, request: RewriteRequest) -> Chat:
-        # 31 bits: what every server takes as a seed.
-        seed = derived_seed("rewrite", request.sample, request.prompt.text) >> 32
-        return Chat(request.system_prompt.text, request.prompt.text, seed, self._max_tokens, self._schema)
+        return Chat(request.system_prompt.text, request.prompt.text, seed_of(request), self._max_tokens, self._schema)
 
     def _raw(self, prompt: Prompt) -> Rewrite:
         return self.checked(prompt, Rewrite(prompt.text))
@@ -75,10 +72,8 @@ class Rewriter:
         if isinstance(answer, Exception):
             return answer
         try:
-            cleaned = clean(answer.text)
-            refuse_echo(cleaned.text, request.system_prompt.text, request.prompt.text)
+            cleaned = usable(request, answer.text, answer.usage)
         except StageError as error:
-            error.usage = answer.usage
             return error
         ratio, removed = cleaned.aspect_ratio, cleaned.removed
         if self._schema is not None:  # What was asked for is no wrapping.
@@ -96,6 +91,28 @@ class Rewriter:
             latency=answer.latency,
         )
         return self.checked(request.prompt, rewrite)
+
+
+def seed_of(request: RewriteRequest) -> int:
+    """What a model samples the rewrite with: 31 bits, which every server takes."""
+    return derived_seed("rewrite", request.sample, request.prompt.text) >> 32
+
+
+def usable(request: RewriteRequest, answer: str, usage: Usage) -> Cleaned:
+    """The rewrite in a model's ``answer``; StageError, with the ``usage`` that was paid for, where there is none."""
+    try:
+        cleaned = clean(answer)
+        refuse_echo(cleaned.text, request.system_prompt.text, request.prompt.text)
+    except StageError as error:
+        error.usage = usage
+        raise
+    return cleaned
+
+
+def checked(prompt: Prompt, rewrite: Rewrite, limit: TextLimit | None) -> Rewrite:
+    """``rewrite`` with its ``tokens`` and ``flaws`` under a generator's ``limit``."""
+    tokens = None if limit is None else limit.count(rewrite.text)
+    return replace(rewrite, tokens=tokens, flaws=flaws(prompt, rewrite.text, rewrite.removed, tokens, limit))
 
 
 def rewrite_schema(ratios: Sequence[str] = ()) -> Mapping[str, Any]:

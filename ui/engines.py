@@ -20,7 +20,7 @@ from optimizer.stage import StageLimits
 from reasoner import Reasoner
 from reasoner.chat import ChatEngine
 from ui.settings import EngineSettings, Settings, environment_for, prepare_litellm, secret
-from ui.spec import Spec, parse_spec, unknown
+from ui.spec import KEY_ENV, Spec, parse_spec, unknown
 
 if TYPE_CHECKING:
     from reasoner.serving.server import VllmServer
@@ -69,7 +69,7 @@ def _openai(spec: Spec, settings: EngineSettings, building: Building) -> ChatEng
 
 def api_key(spec: Spec) -> str | None:
     """The key for an openai spec's endpoints; None where they need none. UsageError where one is needed and not set."""
-    named = spec.parameters.get("key_env")
+    named = spec.parameters.get(KEY_ENV)
     if named is not None:
         if key := secret(str(named)):
             return key
@@ -102,7 +102,7 @@ def _litellm(spec: Spec, settings: EngineSettings, building: Building) -> ChatEn
 
 def _secret_for(spec: Spec) -> Callable[[str], str | None]:
     """How a provider's key is found: where the spec names a variable, it stands in for whatever the provider's is called."""
-    named = spec.parameters.get("key_env")
+    named = spec.parameters.get(KEY_ENV)
     return secret if named is None else lambda _: secret(str(named))
 
 
@@ -144,7 +144,7 @@ def _server_options(parameters: dict[str, Any], names: Sequence[str]) -> dict[st
 
 
 def _model_parameters(spec: Spec) -> dict[str, Any]:
-    return {name: value for name, value in spec.parameters.items() if name != "key_env"}
+    return {name: value for name, value in spec.parameters.items() if name != KEY_ENV}
 
 
 def _closed(engine: T, building: Building) -> T:

@@ -7,10 +7,10 @@ import urllib.request
 from dataclasses import dataclass
 
 from data.errors import UsageError
+from reasoner.engines.openai import OPENAI
 from ui.engines import OPENAI_KEY, OWN_KEY, api_key
-from ui.spec import Spec, nearest
+from ui.spec import KEY_ENV, Spec, nearest
 
-OPENAI = "https://api.openai.com/v1"
 ANSWER_SECONDS = 5.0
 """How long an endpoint may take to say which models it has."""
 MOST_BYTES = 4_000_000
@@ -59,7 +59,7 @@ def _seen(spec: Spec, endpoint: str, key: str | None) -> Seen:
 
 def _refused(spec: Spec, endpoint: str, code: int, key: str | None) -> Seen:
     if code in (401, 403):
-        name = str(spec.parameters.get("key_env") or (OWN_KEY if spec.endpoints else OPENAI_KEY))
+        name = str(spec.parameters.get(KEY_ENV) or (OWN_KEY if spec.endpoints else OPENAI_KEY))
         return Seen(False, f"{endpoint} {'refuses the key' if key else 'wants a key'} ({code})", f"set {name}")
     if code == 404 and (elsewhere := _other_address(endpoint, key)):
         return Seen(False, f"{endpoint} answers, but has no list of models (404)", elsewhere)

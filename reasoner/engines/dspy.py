@@ -16,7 +16,6 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +23,18 @@ import dspy
 from dspy.utils.exceptions import AdapterParseError
 
 from data.errors import FailureKind, FatalError, PhoropterError, StageError, UsageError
-from data.identity import content_id, derived_seed, short
+from data.identity import content_id, short
 from data.records import Prompt, Rewrite
 from data.textlimit import TextLimit
 from data.usage import NOTHING, Usage
 from reasoner import RewriteRequest
+from reasoner.apis.wire import read_usage
 from reasoner.chat import ChatEngine
-from reasoner.checks import flaws
 from reasoner.dspy_lm import Calls, lm_of, seeds_from
 from reasoner.dspy_module import SIGNATURE, PromptRewriter
 from reasoner.dspy_state import OUTPUT, labels, predictor_states, read_state
 from reasoner.intent import drift
-from reasoner.parse import clean
-from reasoner.unusable import refuse_echo
+from reasoner.rewrite import checked, seed_of, usable
 
 VERSION = 1
 """Part of the identity: raised when what is asked or cleaned changes."""
@@ -176,8 +174,7 @@ class DspyReasoner:
 
     def checked(self, prompt: Prompt, rewrite: Rewrite) -> Rewrite:
         """``rewrite`` with ``tokens`` and ``flaws`` for the generator's limit, as a Rewriter does it."""
-        tokens = None if self._limit is None else self._limit.count(rewrite.text)
-        return replace(rewrite, tokens=tokens, flaws=flaws(prompt, rewrite.text, rewrite.removed, tokens, self._limit))
+        return checked(prompt, rewrite, self._limit)
 
     async def _outcome(self, request: RewriteRequest) -> Rewrite | Exception:
         if not request.system_prompt.text:
@@ -192,13 +189,11 @@ class DspyReasoner:
     async def _rewrite(self, request: RewriteRequest) -> Rewrite:
         program = self._under(request.system_prompt.text)
         started = time.perf_counter()
-        # 31 bits: what every server takes as a seed.
-        seed = derived_seed("rewrite", request.sample, request.prompt.text) >> 32
         if self._engine is None:
             prediction, usage = await self._with_own_lms(program, request.prompt.text)
             thoughts, seeds = [], [None]
         else:
-            async with _calls(self._engine, self._max_tokens, seed) as calls:
+            async with _calls(self._engine, self._max_tokens, seed_of(request)) as calls:
                 with dspy.context(lm=lm_of(calls, num_retries=0), disable_history=True, trace=[]):
                     prediction = await self._run(program, request.prompt.text)
             usage = calls.usage
@@ -211,12 +206,7 @@ class DspyReasoner:
                 hint="return dspy.Prediction(rewrite=...)",
                 usage=usage,
             )
-        try:
-            cleaned = clean(text)
-            refuse_echo(cleaned.text, request.system_prompt.text, request.prompt.text)
-        except StageError as error:
-            error.usage = usage
-            raise
+        cleaned = usable(request, text, usage)
         thoughts.append(str(prediction.get("reasoning") or ""))
         rewrite = Rewrite(
             cleaned.text,
@@ -321,14 +311,7 @@ def _summed(used: dict[str, dict[str, Any]]) -> Usage:
     """What LMs of the program's own used. What it cost is not known."""
     total = NOTHING
     for one in used.values():
-        prompt, completion = one.get("prompt_tokens_details") or {}, one.get("completion_tokens_details") or {}
-        total += Usage(
-            one.get("prompt_tokens") or 0,
-            one.get("completion_tokens") or 0,
-            None,
-            prompt.get("cached_tokens") or 0,
-            completion.get("reasoning_tokens") or 0,
-        )
+        total += read_usage({"usage": one}, "prompt_tokens", "completion_tokens")
     return total
 
 

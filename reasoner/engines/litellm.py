@@ -30,6 +30,7 @@ with warnings.catch_warnings():
 from data.errors import FailureKind, StageError, UsageError
 from data.identity import canonical_json
 from data.usage import Usage
+from reasoner.apis.bounded import MOST_BYTES
 from reasoner.apis.errors import hidden, retry_after
 from reasoner.balance import Balanced
 from reasoner.channels import Answer, final_answer
@@ -41,8 +42,6 @@ OWN_KEY = "PHOROPTER_API_KEY"
 """What an endpoint of one's own gets. A provider's key goes to that provider alone."""
 NO_KEY = "none"
 """What is sent where no key is set: clients insist on one."""
-MOST_BYTES = 4 << 20
-"""Of an answer; more has run away."""
 _SHAPE = "write litellm:PROVIDER/MODEL, for example litellm:anthropic/claude-sonnet-4-5 or litellm:gemini/gemini-2.5-pro"
 _OPTIONAL = {
     "seed": ("seed",),
@@ -263,7 +262,7 @@ class LiteLLMEndpoint:
             case FailureKind.OUT_OF_CREDIT:
                 return StageError(kind, said, hint=f"look at the billing page of {self.name}")
             case FailureKind.RATE_LIMITED:
-                return StageError(kind, said, retryable=True, retry_after=wait, hint="wait a while, or lower reasoner.at_once")
+                return StageError(kind, said, retryable=True, retry_after=wait, hint="wait a while, or lower reasoner.concurrency")
             case FailureKind.SERVER_ERROR:
                 return StageError(kind, said, retryable=True, retry_after=wait, hint="look at the server's own log")
             case FailureKind.CONTEXT_TOO_LONG:

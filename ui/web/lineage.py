@@ -457,6 +457,3 @@ def _enlarged(ledger: Ledger, pair: Pair, our_name: str, their_name: str) -> Non
                 st.html(f'<div class="ph-hole"><span>{escaped(content)}</span></div>')
             found = pictures.findings(trial, before)
             st.html(f'{pictures.findings_html(found, everything=True)}<div class="ph-sides">{pictures.rewrite_html(trial)}</div>')
-            if trial.rewrite is not None and trial.rewrite.reasoning:
-                with st.expander("What the reasoner thought"):
-                    st.text(trial.rewrite.reasoning)
