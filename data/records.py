@@ -191,11 +191,19 @@ class Rewrite:
 
 @dataclass(frozen=True, slots=True)
 class GeneratedImage:
-    """One image. ``sha256`` names its PNG file; ``content`` holds the file's bytes while it is on its way, and is None afterwards."""
+    """One image. ``sha256`` names its PNG file; ``content`` holds the file's bytes while it is on its way, and is None afterwards.
+
+    ``flaws``: what about its making may spoil a comparison, in words: a text cut off, a seed not taken; empty when nothing.
+    ``revised_prompt``: the text that the far side says it drew instead of ours; "" where it says nothing, or drew ours.
+    ``batch``: how many images were drawn in one call with it, which shifts pixels by the kernels' rounding; 0 where it is not known.
+    """
 
     sha256: str
     width: int
     height: int
+    flaws: tuple[str, ...] = ()
+    revised_prompt: str = ""
+    batch: int = field(default=0, compare=False)
     usage: Usage = field(default=Usage(), compare=False)
     latency: float = field(default=0.0, compare=False)
     content: bytes | None = field(default=None, repr=False, compare=False)

@@ -11,14 +11,19 @@ from data.textlimit import TextLimit
 
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
-    """Draw ``text`` with the noise of ``seed``. The generator sees the rewrite's words and nothing else."""
+    """Draw ``text`` with the noise of ``seed``. The generator sees the rewrite's words and nothing else.
+
+    ``aspect_ratio``: width to height, such as "16:9", where the reasoner asked for one; "": the generator's own.
+    """
 
     text: str
     seed: int
+    aspect_ratio: str = ""
 
     def key(self, engine: str) -> str:
         """The content key of the image: all that determines it."""
-        return content_id("image", [engine, self.text, self.seed])
+        # Without a ratio, the key is what it was before there were ratios.
+        return content_id("image", [engine, self.text, self.seed, *filter(None, [self.aspect_ratio])])
 
 
 class ImageGenerator(Protocol):
@@ -26,6 +31,7 @@ class ImageGenerator(Protocol):
 
     ``identity`` holds everything besides the request that determines pixels (engine, model, steps, size), and no secrets.
     ``text_limit`` is how much of a text it reads; None where that is unknown or without limit.
+    ``ratios`` are the aspect ratios that a request may ask for; empty: none.
     One outcome per request, in order: a GeneratedImage with its PNG bytes as ``content``, or the StageError that befell this one.
     """
 
@@ -35,4 +41,7 @@ class ImageGenerator(Protocol):
     @property
     def text_limit(self) -> TextLimit | None: ...
 
-    async def __call__(self, requests: Sequence[ImageRequest]) -> Sequence[GeneratedImage | Exception]: ...
+    @property
+    def ratios(self) -> tuple[str, ...]: ...
+
+    async def __call__(self, requests: Sequence[ImageRequest], /) -> Sequence[GeneratedImage | Exception]: ...

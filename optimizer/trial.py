@@ -44,7 +44,7 @@ async def run_trial(request: TrialRequest, stages: Stages) -> Trial:
         trial = replace(trial, rewrite=rewrite, rewrite_key=key)
 
         stage = StageName.GENERATE
-        image_request = ImageRequest(rewrite.text, request.seed)
+        image_request = ImageRequest(rewrite.text, request.seed, rewrite.aspect_ratio)
         key = image_request.key(stages.generator_identity)
         image = await stages.generate(key, image_request)
         trial = replace(trial, image=image.without_content(), image_key=key)

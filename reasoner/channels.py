@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from data.errors import FailureKind, StageError
+from data.remote.errors import REWORD
 from data.usage import NOTHING, Usage
 
 _MARKER = re.compile(r"<\|(start|channel|constrain|message|end|return|call)\|>")
@@ -21,8 +22,6 @@ _STRIPPED_START = re.compile(r"\s*(?:assistant)?(analysis|commentary)")
 _UNFINISHED_START = re.compile(r"\s*(?:assistant)?analysis(?=[^\W\d_a-z])")
 """Reasoning whose answer never came: no word goes on with a capital or in another script right after "analysis"."""
 _TAG = re.compile(r"<(/?)(?:think|thinking|thought|seed:think)>|\[(/?)THINK\]|◁(/?)think▷")
-
-REWORD = "reword the prompt or the system prompt, or use another model"
 
 
 class Answer(NamedTuple):

@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 
 from data.errors import FailureKind, StageError
-from reasoner.channels import REWORD
+from data.remote.errors import REWORD
 from reasoner.text import phrases
 
 MAX_WORDS = 600

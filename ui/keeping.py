@@ -30,6 +30,10 @@ class KeptImages:
     def text_limit(self) -> TextLimit | None:
         return getattr(self._inner, "text_limit", None)
 
+    @property
+    def ratios(self) -> tuple[str, ...]:
+        return getattr(self._inner, "ratios", ())
+
     async def __call__(self, requests: Sequence[ImageRequest]) -> Sequence[GeneratedImage | Exception]:
         outcomes = await self._inner(requests)
         return await asyncio.to_thread(lambda: [self._kept(outcome) for outcome in outcomes])

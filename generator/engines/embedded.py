@@ -28,6 +28,10 @@ class EmbeddedGenerator:
     def text_limit(self) -> TextLimit | None:
         return TextLimit("words", self._failings.words_read, lambda text: len(text.split()))
 
+    @property
+    def ratios(self) -> tuple[str, ...]:
+        return ()
+
     async def __call__(self, requests: Sequence[ImageRequest]) -> Sequence[GeneratedImage | Exception]:
         return await asyncio.to_thread(self._draw_all, requests)
 

@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from reasoner.apis.errors import Refusal
-from reasoner.apis.wire import ApiName
+from data.remote.errors import ApiName, Refusal
 from reasoner.prices import listed
 
 _LIMIT = re.compile(r"max_completion_tokens")

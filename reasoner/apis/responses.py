@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from data.errors import FailureKind, StageError
+from data.remote.errors import Json
 from data.usage import Usage
 from reasoner.apis.abilities import Abilities
-from reasoner.apis.wire import Json, Said, read_usage, schema_name
+from reasoner.apis.wire import Said, read_usage, schema_name
 from reasoner.chat import Chat
 
 PATH = "/responses"

@@ -1,12 +1,9 @@
 """What the two protocols have in common: what an answer holds, and the reading of usage."""
 
-from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
+from data.remote.errors import Json
 from data.usage import Usage
-
-ApiName: TypeAlias = Literal["chat", "responses"]
-Json: TypeAlias = Mapping[str, Any]
 
 
 class Said(NamedTuple):

@@ -29,10 +29,10 @@ with warnings.catch_warnings():
 
 from data.errors import FailureKind, StageError, UsageError
 from data.identity import canonical_json
+from data.remote.balance import Balanced
+from data.remote.bounded import MOST_BYTES
+from data.remote.errors import hidden, retry_after
 from data.usage import Usage
-from reasoner.apis.bounded import MOST_BYTES
-from reasoner.apis.errors import hidden, retry_after
-from reasoner.balance import Balanced
 from reasoner.channels import Answer, final_answer
 from reasoner.chat import Chat, Completion
 
@@ -69,7 +69,7 @@ def litellm_engine(
     parameters: Mapping[str, Any],
     most: int,
     timeout: float,
-) -> Balanced:
+) -> Balanced[Chat, Completion]:
     """The ChatEngine for ``model`` (PROVIDER/MODEL), at the provider's own address or at ``urls``. At most ``most`` calls at once, each
     of at most ``timeout`` seconds. UsageError: no such provider, or no key."""
     endpoints = [LiteLLMEndpoint(model, url=url, secret=secret, parameters=parameters, timeout=timeout) for url in (list(urls) or [None])]

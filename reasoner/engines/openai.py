@@ -17,14 +17,14 @@ import openai
 
 from data.errors import FailureKind, StageError, UsageError
 from data.identity import canonical_json
+from data.remote.balance import Balanced
+from data.remote.bounded import MOST_BYTES, TooLarge, bound
+from data.remote.errors import ApiName, Json, Refusal, Target, not_reached, read_body, refused, unknown_model, wrong_api
 from data.usage import Usage
 from reasoner.apis import chat as chat_completions
 from reasoner.apis import responses
 from reasoner.apis.abilities import Abilities, first_guess, learned, without_refused
-from reasoner.apis.bounded import MOST_BYTES, TooLarge, bound
-from reasoner.apis.errors import Refusal, Target, not_reached, read_body, refused, unknown_model, wrong_api
-from reasoner.apis.wire import ApiName, Json, Said
-from reasoner.balance import Balanced
+from reasoner.apis.wire import Said
 from reasoner.channels import final_answer
 from reasoner.chat import Chat, Completion
 from reasoner.prices import cost_of
@@ -57,7 +57,7 @@ APIS: Mapping[ApiName, Api] = {"chat": chat_completions, "responses": responses}
 
 
 class OpenAIEndpoint:
-    """A reasoner.balance.Endpoint: one address and model. ``url`` None is OpenAI's own.
+    """A data.remote.balance.Endpoint: one address and model. ``url`` None is OpenAI's own.
 
     ``parameters`` (temperature, reasoning_effort, top_k ...) go into every call; ``api`` among them, "chat" or "responses", settles what is
     found out otherwise. A value that is a JSON object or list as text is sent as such. ``timeout``: seconds without a byte.
@@ -254,7 +254,7 @@ def _value(value: object) -> object:
 
 def openai_engine(
     model: str, *, urls: Sequence[str], api_key: str | None, parameters: Mapping[str, Any], most: int, timeout: float
-) -> Balanced:
+) -> Balanced[Chat, Completion]:
     """An engine over ``urls``, which all serve ``model``; none is OpenAI's own. At most ``most`` calls at once, each of at most ``timeout``
     seconds. Its identity is model and parameters, not the addresses: the same model elsewhere is the same reasoner."""
     endpoints = [OpenAIEndpoint(model, url=url, api_key=api_key, parameters=parameters, timeout=timeout) for url in urls or (None,)]

@@ -8,7 +8,7 @@ from typing import Any
 
 from data.errors import FailureKind, StageError
 from data.identity import canonical_json
-from reasoner.balance import Balanced
+from data.remote.balance import Balanced
 from reasoner.chat import Chat, Completion
 from reasoner.engines.openai import OpenAIEndpoint
 from reasoner.serving.server import VllmServer
@@ -19,7 +19,7 @@ DYING = (FailureKind.UNREACHABLE, FailureKind.SERVER_ERROR)
 DYING_SECONDS = 2.0
 
 
-def vllm_engine(server: VllmServer, *, parameters: Mapping[str, Any], most: int, timeout: float) -> Balanced:
+def vllm_engine(server: VllmServer, *, parameters: Mapping[str, Any], most: int, timeout: float) -> Balanced[Chat, Completion]:
     """A ChatEngine over ``server``. ``parameters`` go into every call. Its identity names the model, of a folder with a digest."""
     identity = f"vllm:{model_identity(server.model)}?{canonical_json(dict(parameters))}"
     return Balanced(identity, [VllmEndpoint(server, parameters=parameters, timeout=timeout)], most=most, timeout=timeout)

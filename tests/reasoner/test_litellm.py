@@ -8,7 +8,7 @@ import litellm
 import pytest
 
 from data.errors import FailureKind, StageError, UsageError
-from reasoner.balance import Balanced
+from data.remote.balance import Balanced
 from reasoner.chat import Chat, Completion
 from reasoner.engines.litellm import LiteLLMEndpoint, litellm_engine, missing_keys, provider_of
 from reasoner.rewrite import rewrite_schema

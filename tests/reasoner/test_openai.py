@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from data.errors import FailureKind, StageError, UsageError
+from data.remote.errors import Refusal, Target, refused
 from data.usage import Usage
-from reasoner.apis.errors import Refusal, Target, refused
 from reasoner.chat import Chat, Completion
 from reasoner.engines.openai import OpenAIEndpoint, openai_engine
 from reasoner.prices import cost_of

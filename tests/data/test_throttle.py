@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reasoner.throttle import MOST_PAUSE, START, Call, Ending, Throttle
+from data.remote.throttle import MOST_PAUSE, START, Call, Ending, Throttle
 
 MOST = 128
 FIXED = (1, 2, 4, 8, 16, 24, 32, 64, 128)

@@ -1,4 +1,4 @@
-"""Answers cut off while they come in, at a size that no answer in words has. Not a limit in time: that is reasoner/balance.py."""
+"""Answers cut off while they come in, at a size that no answer in words has. Not a limit in time: that is data/remote/balance.py."""
 
 from collections.abc import AsyncIterator
 

@@ -11,14 +11,17 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import httpx
 import openai
 
 from data.errors import FailureKind, StageError
-from reasoner.apis.wire import ApiName, Json
-from reasoner.channels import REWORD
+
+ApiName: TypeAlias = Literal["chat", "responses"]
+Json: TypeAlias = Mapping[str, Any]
+
+REWORD = "reword the prompt or the system prompt, or use another model"
 
 MOST_SHOWN = 200
 """Characters of an endpoint's own words in a message."""

@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 import pytest
 
 from data.errors import FailureKind, FatalError, StageError
+from data.remote.balance import Balanced
 from data.usage import Usage
-from reasoner.balance import Balanced
 from reasoner.chat import Chat, Completion
 from reasoner.engines.openai import openai_engine
 from reasoner.testserver import serving
@@ -249,7 +249,7 @@ async def test_a_caller_that_is_cancelled_as_its_turn_comes_gives_its_place_on()
 async def test_a_call_that_meets_a_dead_endpoint_goes_to_another_one(caplog: pytest.LogCaptureFixture):
     dead, alive = FakeEndpoint("http://dead/v1", refused), FakeEndpoint("http://alive/v1")
     engine = balanced(dead, alive)
-    with caplog.at_level(logging.INFO, "reasoner.balance"):
+    with caplog.at_level(logging.INFO, "data.remote.balance"):
         outcomes = await engine(chats(100))
     assert all(isinstance(outcome, Completion) for outcome in outcomes)
     assert [standing.out for standing in engine.standings()] == [True, False]
@@ -261,10 +261,10 @@ async def test_a_call_that_meets_a_dead_endpoint_goes_to_another_one(caplog: pyt
 
 
 async def test_a_dead_endpoint_is_tried_with_one_call_and_comes_back(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("reasoner.balance.FIRST_OUT", 0.02)
+    monkeypatch.setattr("data.remote.balance.FIRST_OUT", 0.02)
     sick, well = FakeEndpoint("sick", refused), FakeEndpoint("well")
     engine = balanced(sick, well)
-    with caplog.at_level(logging.INFO, "reasoner.balance"):
+    with caplog.at_level(logging.INFO, "data.remote.balance"):
         await engine(chats(1))
         asked = len(sick.asked)
         for _ in range(3):
@@ -294,7 +294,7 @@ async def test_when_all_are_dead_calls_fail_at_once_and_say_when_to_come_again()
 
 
 async def test_with_a_single_dead_endpoint_calls_share_the_verdict_of_one(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("reasoner.balance.FIRST_OUT", 0.02)
+    monkeypatch.setattr("data.remote.balance.FIRST_OUT", 0.02)
     gate = asyncio.Event()
     endpoint = FakeEndpoint("a", refused)
     engine = balanced(endpoint)
@@ -314,7 +314,7 @@ async def test_with_a_single_dead_endpoint_calls_share_the_verdict_of_one(monkey
 
 
 async def test_calls_that_die_together_leave_an_endpoint_out_once(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("reasoner.balance.FIRST_OUT", 0.02)
+    monkeypatch.setattr("data.remote.balance.FIRST_OUT", 0.02)
     gate = asyncio.Event()
     endpoint = FakeEndpoint("a", refused, gate=gate)
     engine = balanced(endpoint)

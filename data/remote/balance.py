@@ -1,6 +1,7 @@
 """Many calls to a few places: as many at once as each can serve, the next one to the least busy, none to one that is dead.
 
-:class:`Balanced` is the ChatEngine over one or several :class:`Endpoint`; reasoner/throttle.py finds out how many calls an endpoint takes.
+:class:`Balanced` is the engine over one or several :class:`Endpoint`; throttle.py finds out how many calls an endpoint takes.
+Requests and answers are the stage's own; all that is known of an answer here is its ``usage``.
 A failed call is not made again here, but for one: where an endpoint can't be reached, the call goes to another.
 """
 
@@ -11,11 +12,11 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from itertools import takewhile
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from data.errors import FailureKind, FatalError, StageError
-from reasoner.chat import Chat, Completion
-from reasoner.throttle import Call, Ending, Throttle
+from data.remote.throttle import Call, Ending, Throttle
+from data.usage import Usage
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +27,21 @@ BROKEN_IN_A_ROW = 3
 BROKEN = (FailureKind.UNREACHABLE, FailureKind.SERVER_ERROR, FailureKind.TIMEOUT)
 
 
-class Endpoint(Protocol):
-    """One place that answers chats. ``name`` is what people know it by, its address as a rule; never a secret."""
+class Answer(Protocol):
+    """What an endpoint delivers."""
+
+    @property
+    def usage(self) -> Usage: ...
+
+
+Q_contra = TypeVar("Q_contra", contravariant=True)
+A_co = TypeVar("A_co", covariant=True)
+Q = TypeVar("Q")
+A = TypeVar("A", bound=Answer)
+
+
+class Endpoint(Protocol[Q_contra, A_co]):
+    """One place that answers requests. ``name`` is what people know it by, its address as a rule; never a secret."""
 
     @property
     def name(self) -> str: ...
@@ -36,8 +50,8 @@ class Endpoint(Protocol):
         """Waits until calls can be made; FatalError where they never will. Not counted against a call's time. Cheap when it is ready."""
         ...
 
-    async def answer(self, chat: Chat) -> Completion:
-        """Answers one chat; raises StageError."""
+    async def answer(self, request: Q_contra, /) -> A_co:
+        """Answers one request; raises StageError."""
         ...
 
     async def aclose(self) -> None:
@@ -61,10 +75,10 @@ class Standing:
 
 
 @dataclass(slots=True, eq=False)
-class _Place:
+class _Place(Generic[Q, A]):
     """An endpoint, its throttle, and what is known of its health."""
 
-    endpoint: Endpoint
+    endpoint: Endpoint[Q, A]
     throttle: Throttle
     running: dict[Call, None] = field(default_factory=dict[Call, None])
     """The calls in flight, the oldest first."""
@@ -102,17 +116,17 @@ class _Place:
         self.running[call] = None
         return call
 
-    def leave(self, call: Call, outcome: Completion | Exception | None, now: float) -> None:
+    def leave(self, call: Call, outcome: A | Exception | None, now: float) -> None:
         del self.running[call]
         ending, work, retry_after = _ending(outcome)
         self.throttle.end(call, now, ending, work=work, retry_after=retry_after)
         if outcome is None:
             return
         self.calls += 1
-        self.failures += not isinstance(outcome, Completion)
+        self.failures += isinstance(outcome, Exception)
         if isinstance(outcome, StageError) and outcome.kind in BROKEN:
             self._broke(call, outcome, now)
-        elif isinstance(outcome, Completion | StageError):
+        elif isinstance(outcome, StageError) or not isinstance(outcome, Exception):
             self._answered(now)
 
     def _answered(self, now: float) -> None:
@@ -138,16 +152,16 @@ class _Place:
 
 
 @dataclass(slots=True, eq=False)
-class _Waiter:
+class _Waiter(Generic[Q, A]):
     """A call without a place yet. It does not go to ``avoided``, where it met ``unreachable``."""
 
-    turn: "asyncio.Future[tuple[_Place, Call]]"
-    avoided: frozenset[_Place]
+    turn: "asyncio.Future[tuple[_Place[Q, A], Call]]"
+    avoided: frozenset[_Place[Q, A]]
     unreachable: StageError | None
 
 
-class Balanced:
-    """A ChatEngine over ``endpoints``, with at most ``most`` calls at once in all, each of at most ``timeout`` seconds.
+class Balanced(Generic[Q, A]):
+    """An engine over ``endpoints``, with at most ``most`` calls at once in all, each of at most ``timeout`` seconds.
 
     A call's time begins when it has its place and the endpoint is ready. Waiting calls get their places in the order in which they came.
     Where no endpoint can be reached, calls fail at once, with ``retry_after`` saying when one will be tried.
@@ -155,21 +169,21 @@ class Balanced:
 
     times_itself = True
 
-    def __init__(self, identity: str, endpoints: Sequence[Endpoint], *, most: int, timeout: float) -> None:
+    def __init__(self, identity: str, endpoints: Sequence[Endpoint[Q, A]], *, most: int, timeout: float) -> None:
         self.identity = identity
-        self._places = [_Place(endpoint, Throttle(most)) for endpoint in endpoints]
+        self._places = [_Place[Q, A](endpoint, Throttle(most)) for endpoint in endpoints]
         self._most = most
         self._timeout = timeout
         self._in_flight = 0
-        self._waiters: deque[_Waiter] = deque()
+        self._waiters: deque[_Waiter[Q, A]] = deque()
         self._next = 0
         self._alarm: asyncio.TimerHandle | None = None
 
-    async def __call__(self, chats: Sequence[Chat]) -> Sequence[Completion | Exception]:
-        """One outcome per chat. FatalError, from any of them, ends them all."""
-        if len(chats) == 1:
-            return [await self._outcome(chats[0])]
-        tasks = [asyncio.create_task(self._outcome(chat)) for chat in chats]
+    async def __call__(self, requests: Sequence[Q]) -> Sequence[A | Exception]:
+        """One outcome per request. FatalError, from any of them, ends them all."""
+        if len(requests) == 1:
+            return [await self._outcome(requests[0])]
+        tasks = [asyncio.create_task(self._outcome(request)) for request in requests]
         try:
             return await asyncio.gather(*tasks)
         except BaseException:
@@ -195,8 +209,8 @@ class Balanced:
 
     # -- one call
 
-    async def _outcome(self, chat: Chat) -> Completion | Exception:
-        avoided: frozenset[_Place] = frozenset()
+    async def _outcome(self, request: Q) -> A | Exception:
+        avoided: frozenset[_Place[Q, A]] = frozenset()
         unreachable: StageError | None = None
         while True:
             try:
@@ -204,7 +218,7 @@ class Balanced:
             except StageError as no_place:
                 return no_place
             try:
-                return await self._answer(place, call, chat)
+                return await self._answer(place, call, request)
             except FatalError:
                 raise
             except StageError as error:
@@ -214,12 +228,12 @@ class Balanced:
             except Exception as error:
                 return error
 
-    async def _answer(self, place: _Place, call: Call, chat: Chat) -> Completion:
-        outcome: Completion | Exception | None = None
+    async def _answer(self, place: _Place[Q, A], call: Call, request: Q) -> A:
+        outcome: A | Exception | None = None
         try:
             await place.endpoint.ready()
             call.began = _now()
-            outcome = await self._timed(place, chat)
+            outcome = await self._timed(place, request)
             return outcome
         except Exception as error:
             outcome = error
@@ -227,11 +241,11 @@ class Balanced:
         finally:
             self._leave(place, call, outcome)
 
-    async def _timed(self, place: _Place, chat: Chat) -> Completion:
+    async def _timed(self, place: _Place[Q, A], request: Q) -> A:
         limit = asyncio.timeout(self._timeout)
         try:
             async with limit:
-                return await place.endpoint.answer(chat)
+                return await place.endpoint.answer(request)
         except TimeoutError:
             if not limit.expired():
                 raise
@@ -244,7 +258,7 @@ class Balanced:
 
     # -- places
 
-    async def _enter(self, avoided: frozenset[_Place], unreachable: StageError | None) -> tuple[_Place, Call]:
+    async def _enter(self, avoided: frozenset[_Place[Q, A]], unreachable: StageError | None) -> tuple[_Place[Q, A], Call]:
         """A place, when it is this call's turn. Raises ``unreachable``, or what befell others, where waiting is of no use."""
         waiter = _Waiter(asyncio.get_running_loop().create_future(), avoided, unreachable)
         if avoided:
@@ -261,7 +275,7 @@ class Balanced:
                 self._leave(*waiter.turn.result(), None)
             raise
 
-    def _leave(self, place: _Place, call: Call, outcome: Completion | Exception | None) -> None:
+    def _leave(self, place: _Place[Q, A], call: Call, outcome: A | Exception | None) -> None:
         """Frees a place. ``outcome`` None: the call was given up from outside."""
         now = _now()
         self._in_flight -= 1
@@ -283,7 +297,7 @@ class Balanced:
         self._disappoint(now)
         self._set_alarm(now)
 
-    def _match(self, now: float) -> tuple[_Waiter, _Place] | None:
+    def _match(self, now: float) -> tuple[_Waiter[Q, A], _Place[Q, A]] | None:
         """The first in the queue for whom a place is free, and the endpoint with the largest share of its room free."""
         count = len(self._places)
         turns = [(self._next + step) % count for step in range(count)]
@@ -334,9 +348,9 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _ending(outcome: Completion | Exception | None) -> tuple[Ending, float, float | None]:
+def _ending(outcome: Answer | Exception | None) -> tuple[Ending, float, float | None]:
     """What a throttle wants to know of a call's outcome: what it says, the work delivered, and how long to stay away."""
-    if isinstance(outcome, Completion):
+    if outcome is not None and not isinstance(outcome, Exception):
         return Ending.SERVED, outcome.usage.output_tokens or 1.0, None
     if not isinstance(outcome, StageError):
         return Ending.SILENT, 0.0, None
