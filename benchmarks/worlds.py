@@ -37,6 +37,7 @@ class IdleGenerator:
 
     identity = "idle:1"
     text_limit = None
+    ratios = ()
 
     async def __call__(self, requests: Sequence[ImageRequest]) -> Sequence[GeneratedImage | Exception]:
         return [GeneratedImage(hashlib.sha256(f"{request.seed} {request.text}".encode()).hexdigest(), 1, 1) for request in requests]
@@ -129,6 +130,7 @@ class SyntheticGenerator:
         self._world = world
         self.identity = f"synthetic:{world.seed}"
         self.text_limit = None
+        self.ratios = ()
 
     async def __call__(self, requests: Sequence[ImageRequest]) -> Sequence[GeneratedImage | Exception]:
         return [GeneratedImage(f"{self._draw(request)!r}", 1, 1) for request in requests]

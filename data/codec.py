@@ -95,12 +95,28 @@ def rewrite_of(row: Mapping[str, Any]) -> Rewrite:
 
 
 def image_row(key: str, image: GeneratedImage) -> Row:
-    row: Row = {"sha256": image.sha256, "width": image.width, "height": image.height}
+    row: Row = {
+        "sha256": image.sha256,
+        "width": image.width,
+        "height": image.height,
+        "flaws": [storable(entry) for entry in image.flaws],
+        "revised_prompt": storable(image.revised_prompt),
+        "batch": image.batch,
+    }
     return _result(key, row, image.usage, image.latency)
 
 
 def image_of(row: Mapping[str, Any]) -> GeneratedImage:
-    return GeneratedImage(row["sha256"], row["width"], row["height"], usage_of(row), row["latency"])
+    return GeneratedImage(
+        sha256=row["sha256"],
+        width=row["width"],
+        height=row["height"],
+        flaws=tuple(row["flaws"]),
+        revised_prompt=row["revised_prompt"],
+        batch=row["batch"],
+        usage=usage_of(row),
+        latency=row["latency"],
+    )
 
 
 def judgment_row(key: str, judgment: Judgment) -> Row:
@@ -113,9 +129,9 @@ def judgment_of(row: Mapping[str, Any]) -> Judgment:
     return Judgment(row["value"], scores, usage_of(row), row["latency"])
 
 
-_USED = ("key", "digest", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost", "latency")
-_LATER: Row = {"flaws": [], "removed": [], "tokens": None, "seed": None, "aspect_ratio": ""}
-"""Columns that came with revision 0002, as they stand in rows from before: left out there, so that old digests hold."""
+_USED = ("key", "digest", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost", "latency", "batch")
+_LATER: Row = {"flaws": [], "removed": [], "tokens": None, "seed": None, "aspect_ratio": "", "revised_prompt": ""}
+"""Columns that came with later revisions, as they stand in rows from before: left out there, so that old digests hold."""
 
 
 def digest_of(row: Mapping[str, Any]) -> str:

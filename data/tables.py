@@ -14,7 +14,7 @@ from sqlalchemy import JSON, BigInteger, Table
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration: what an open database has."""
 
 NullableJson = JSON(none_as_null=True)
@@ -79,6 +79,9 @@ class Images(Result, table=True):
     sha256: str = Field(index=True)
     width: int
     height: int
+    flaws: list[str] = Field(default_factory=list, sa_type=JSON)
+    revised_prompt: str = ""
+    batch: int = 0
 
 
 class Judgments(Result, table=True):

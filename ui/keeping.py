@@ -9,18 +9,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from data.errors import FailureKind, LedgerError, StageError
-from data.records import GeneratedImage, Judgment
+from data.provenance import Provenance, provenance_of, stamped
+from data.records import GeneratedImage, Judgment, Trial
 from data.textlimit import TextLimit
 from generator import ImageGenerator, ImageRequest
 from optimizer.judges import Judge, JudgeRequest
 
 
 class KeptImages:
-    """An ImageGenerator that writes what the inner one draws, and passes on the images without their bytes."""
+    """An ImageGenerator that writes what the inner one draws, and passes on the images without their bytes.
 
-    def __init__(self, inner: ImageGenerator, write: Callable[[bytes], str]) -> None:
+    ``provenance``: write into each file what determines its picture. What belongs to a trial is added where a picture leaves through a
+    door: the file is shared by all trials that draw the same, and must not depend on which of them came first.
+    """
+
+    def __init__(self, inner: ImageGenerator, write: Callable[[bytes], str], *, provenance: bool = True) -> None:
         self._inner = inner
         self._write = write
+        self._provenance = provenance
 
     @property
     def identity(self) -> str:
@@ -36,14 +42,28 @@ class KeptImages:
 
     async def __call__(self, requests: Sequence[ImageRequest]) -> Sequence[GeneratedImage | Exception]:
         outcomes = await self._inner(requests)
-        return await asyncio.to_thread(lambda: [self._kept(outcome) for outcome in outcomes])
+        return await asyncio.to_thread(lambda: [self._kept(*pair) for pair in zip(requests, outcomes, strict=True)])
 
-    def _kept(self, outcome: GeneratedImage | Exception) -> GeneratedImage | Exception:
+    def _kept(self, request: ImageRequest, outcome: GeneratedImage | Exception) -> GeneratedImage | Exception:
         if isinstance(outcome, Exception):
             return outcome
         if outcome.content is None:
             return StageError(FailureKind.EMPTY, "the generator delivered an image without content")
-        return replace(outcome.without_content(), sha256=self._write(outcome.content))
+        png = outcome.content
+        if self._provenance:
+            try:
+                png = stamped(png, Provenance(rewrite=request.text, model=self.identity, seed=str(request.seed)))
+            except ValueError as error:
+                return StageError(FailureKind.MALFORMED, f"the generator delivered {error}", hint="its images have to be PNG files")
+        return replace(outcome.without_content(), sha256=self._write(png))
+
+
+def with_trial(png: bytes, trial: Trial) -> bytes:
+    """A stored picture as it is handed out: with the prompt and the system prompt of ``trial``, where its file says where it comes from."""
+    known = provenance_of(png)
+    if known == Provenance():
+        return png
+    return stamped(png, replace(known, prompt=trial.request.prompt.text, system_prompt=trial.request.system_prompt.id))
 
 
 class ImagesOnDisk:

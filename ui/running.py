@@ -22,7 +22,7 @@ from optimizer.events import Born, Event, Phase, ProposalDone, RoundSealed, Tria
 from optimizer.optimize import Problem, optimize
 from ui.engines import stage_limits
 from ui.eventlog import CONFIRMED, SITTING, Decision, history, to_record
-from ui.settings import Settings, settings_from
+from ui.settings import PLACES, Settings, settings_from
 from ui.wiring import Parts, load_prompt_set, load_system_prompt, proposer_stage
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def plan_run(settings: Settings, parts: Parts) -> PlannedRun:
     problem = checked_problem(settings)
     limits = Limits(settings.run.images, settings.run.dollars, settings.run.tokens, settings.run.seconds)
     shares = problem.shares(limits.images)
-    config = settings.model_dump(mode="json", exclude={"home", "ledger", "images_at", "vllm", "description"})
+    config = settings.model_dump(mode="json", exclude={*PLACES, "description"})
     determining = {
         "format": FORMAT,
         "run": {name: value for name, value in config["run"].items() if name != "prompts"},
@@ -130,7 +130,7 @@ def resumed_settings(store: "Store", run_prefix: str, places: Settings) -> Setti
         raise UsageError(
             f"run {run_prefix} is of kind {record.kind}, which has nothing to resume", hint="`phoropter runs` lists what there is"
         )
-    return settings_from(record.config, home=places.home, ledger=places.ledger, images_at=places.images_at, vllm=places.vllm)
+    return settings_from(record.config, places)
 
 
 async def carry_out(planned: PlannedRun, parts: Parts, listen: Callable[[Event, Progress], None]) -> None:

@@ -20,6 +20,8 @@ from optimizer.stage import StageLimits
 from ui.spec import nearest, unknown
 
 DEFAULT_PROFILE = "embedded"
+PLACES = ("home", "ledger", "images_at", "vllm", "cluster")
+"""Settings that say where things are here and now: no part of what a run is."""
 ORIGINS = "origins"
 """In a recorded run's configuration, beside the settings: where each of them came from when the run was begun."""
 
@@ -76,6 +78,12 @@ class Settings(_Section):
     """Where image files are kept, a folder or a bucket's URL; empty: in the home folder."""
     vllm: str = ""
     """The command that starts vLLM, or the Python that has it; empty: looked for in the usual places."""
+    cluster: str = ""
+    """The address of the Ray cluster that ``ray:`` generators use; empty: one on this machine, for as long as the command runs."""
+    guard: str = ""
+    """Who looks at texts and images before they are drawn and kept, a spec; empty: nobody."""
+    provenance: bool = True
+    """Write into each picture's file where it comes from: prompt, rewrite, system prompt, model and seed."""
     reasoner: EngineSettings = EngineSettings()
     generator: EngineSettings = EngineSettings()
     judge: EngineSettings = EngineSettings(engine="scene")
@@ -128,10 +136,10 @@ def resolve(profile: str | None = None, flags: Mapping[str, Any] | None = None) 
     return Resolved(_validated(merged, origins), profile, origins)
 
 
-def settings_from(config: Mapping[str, Any], **places: Any) -> Settings:
-    """The settings of a recorded run, with ``places`` (home, ledger, images_at, vllm) of here and now."""
+def settings_from(config: Mapping[str, Any], here: Settings) -> Settings:
+    """The settings of a recorded run, with the PLACES of ``here`` and now."""
     values = {name: value for name, value in config.items() if name != ORIGINS}
-    return Settings.model_validate({**values, **places})
+    return Settings.model_validate({**values, **{place: getattr(here, place) for place in PLACES}})
 
 
 def profiles() -> dict[str, str]:

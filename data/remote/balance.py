@@ -165,15 +165,17 @@ class Balanced(Generic[Q, A]):
 
     A call's time begins when it has its place and the endpoint is ready. Waiting calls get their places in the order in which they came.
     Where no endpoint can be reached, calls fail at once, with ``retry_after`` saying when one will be tried.
+    ``section``: the profile's whose settings hints name.
     """
 
     times_itself = True
 
-    def __init__(self, identity: str, endpoints: Sequence[Endpoint[Q, A]], *, most: int, timeout: float) -> None:
+    def __init__(self, identity: str, endpoints: Sequence[Endpoint[Q, A]], *, most: int, timeout: float, section: str = "reasoner") -> None:
         self.identity = identity
         self._places = [_Place[Q, A](endpoint, Throttle(most)) for endpoint in endpoints]
         self._most = most
         self._timeout = timeout
+        self._section = section
         self._in_flight = 0
         self._waiters: deque[_Waiter[Q, A]] = deque()
         self._next = 0
@@ -253,7 +255,7 @@ class Balanced(Generic[Q, A]):
                 FailureKind.TIMEOUT,
                 f"{place.name} did not answer within {self._timeout:g} s",
                 retryable=True,
-                hint="raise reasoner.timeout in the profile",
+                hint=f"raise {self._section}.timeout in the profile",
             ) from None
 
     # -- places

@@ -1,6 +1,6 @@
 """What an endpoint says when it refuses, read once for all who ask; and every trouble with an endpoint as a StageError.
 
-Texts are those that OpenAI, vLLM, SGLang, llama.cpp, Ollama, Mistral and OpenRouter send. No key is ever repeated.
+Texts are those that OpenAI, Azure, vLLM, SGLang, llama.cpp, Ollama, Mistral and OpenRouter send. No key is ever repeated.
 """
 
 import difflib
@@ -31,8 +31,8 @@ _HTML = re.compile(r"\s*(?:<!--.*?-->\s*)?<(?:!doctype|html|head|body|[a-z]+[ >]
 _NO_CREDIT = re.compile(r"insufficient_quota|billing|credit|insufficient_balance|quota_exceeded")
 _NO_CREDIT_TEXT = re.compile(r"insufficient (?:credit|balance|funds)|out of credits|credit balance is too low")
 _CONTEXT = re.compile(r"context_length_exceeded|exceed_context_size|maximum model length|context (?:length|window|size)|prompt is too long")
-_REFUSED_CODE = re.compile(r"content_filter|content_policy|moderation|invalid_prompt|responsibleai")
-_REFUSED_TEXT = re.compile(r"safety system|content (?:policy|management|filter)|usage polic|flagged|moderation")
+_REFUSED_CODE = re.compile(r"content_?filter|content_policy|moderation|invalid_prompt|responsibleai|safety")
+_REFUSED_TEXT = re.compile(r"safety (?:system|filter|checker)|content (?:policy|management|filter)|usage polic|flagged|moderation|\bnsfw\b")
 _NO_MODEL_CODE = re.compile(r"model_not_found|unknown_model|invalid_model|deploymentnotfound")
 _NO_MODEL_TEXT = re.compile(
     r"not a valid model|model\W.{0,120}\b(?:does not exist|not found|unknown|not exist)|(?:no such|unknown) model", re.DOTALL
@@ -44,6 +44,20 @@ _RESPONSES_IS_WRONG = re.compile(r"/responses|responses api")
 
 
 @dataclass(frozen=True, slots=True)
+class Wording:
+    """How messages name what is asked for. ``serves``: what should answer; ``delivers``: with what.
+
+    ``section``: the profile's whose settings hints name; ``shorten`` and ``smaller``: what helps where a request or an answer is too long.
+    """
+
+    section: str = "reasoner"
+    serves: str = "LLM"
+    delivers: str = "a text"
+    shorten: str = "shorten the system prompt, lower reasoner.max_tokens, or serve a longer context"
+    smaller: str = "lower reasoner.max_tokens"
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """Where calls go, for messages: the endpoint's ``name``, the ``model``, the names of the user's ``parameters``, the ``key`` to hide."""
 
@@ -52,6 +66,7 @@ class Target:
     key: str | None
     parameters: Sequence[str]
     at_openai: bool
+    wording: Wording = Wording()
 
     def hidden(self, text: str, most: int = MOST_SHOWN) -> str:
         """A line of the endpoint's own words, cut to ``most`` characters, without the key or what looks like one."""
@@ -69,7 +84,8 @@ def hidden(text: str, key: str | None, most: int = MOST_SHOWN) -> str:
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """An HTTP status of 400 or more. ``said`` are the endpoint's words; ``code``, ``param`` and ``text`` (all words) are lower-case, for
-    searching. ``is_json`` is false where something else than an LLM endpoint seems to answer."""
+    searching. ``is_json`` is false where something else than an LLM endpoint seems to answer. ``categories``: what it is that a moderation
+    found, as it names it."""
 
     status: int
     said: str
@@ -78,6 +94,7 @@ class Refusal:
     text: str
     is_json: bool
     retry_after: float | None
+    categories: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, response: httpx.Response) -> "Refusal":
@@ -94,7 +111,8 @@ class Refusal:
         said = error.get("message") or error.get("detail") or error.get("error") or sent
         said = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
         code = " ".join(str(error[name]) for name in ("code", "type") if error.get(name))
-        return cls(status, said, code.lower(), str(error.get("param") or "").lower(), said.lower(), True, retry_after(headers))
+        param = str(error.get("param") or "").lower()
+        return cls(status, said, code.lower(), param, said.lower(), True, retry_after(headers), moderated_for(error))
 
     def is_about_model(self) -> bool:
         """Whether the model is not there."""
@@ -102,6 +120,10 @@ class Refusal:
             return False
         by_code = bool(_NO_MODEL_CODE.search(self.code)) or (self.param == "model" and self.status == 404)
         return by_code or bool(_NO_MODEL_TEXT.search(self.text))
+
+    def is_about_content(self) -> bool:
+        """Whether a moderation or a safety filter of the far side has spoken."""
+        return self.status in (400, 403, 422) and bool(_REFUSED_CODE.search(self.code) or _REFUSED_TEXT.search(self.text))
 
     def is_about_api(self, api: ApiName, *, by_words: bool = False) -> bool:
         """Whether it is ``api`` that is not there, or not for this model. ``by_words``: only where the endpoint says so."""
@@ -117,6 +139,20 @@ def _inner(sent: object) -> dict[str, Any]:
     first = entries[0] if entries else None
     body = cast("dict[str, Any]", first) if isinstance(first, dict) else {}
     return cast("dict[str, Any]", body["error"]) if isinstance(body.get("error"), dict) else body
+
+
+def moderated_for(sent: Mapping[str, Any]) -> tuple[str, ...]:
+    """The categories that an error, or an answer without content, names as the reason: in OpenAI's way or in Azure's."""
+    details = _mapping(sent.get("moderation_details"))
+    named = details.get("categories")
+    inner = _mapping(sent.get("inner_error") or sent.get("innererror")) or sent
+    results = _mapping(inner.get("content_filter_results") or inner.get("content_filter_result"))
+    filtered = [name for name, result in results.items() if _mapping(result).get("filtered") is True]
+    return tuple(str(name) for name in (cast("list[object]", named) if isinstance(named, list) else filtered))
+
+
+def _mapping(value: object) -> Json:
+    return cast(Json, value) if isinstance(value, Mapping) else {}
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -151,22 +187,27 @@ def refused(refusal: Refusal, to: Target) -> StageError:
     message = f"{answered}: {to.hidden(refusal.said)}"
     status = refusal.status
     if _CONTEXT.search(f"{refusal.code} {refusal.text}") and status in (400, 413, 422, 500):
-        return StageError(
-            FailureKind.CONTEXT_TOO_LONG, message, hint="shorten the system prompt, lower reasoner.max_tokens, or serve a longer context"
-        )
-    if status in (400, 403, 422) and (_REFUSED_CODE.search(refusal.code) or _REFUSED_TEXT.search(refusal.text)):
+        return StageError(FailureKind.CONTEXT_TOO_LONG, message, hint=to.wording.shorten)
+    if refusal.is_about_content():
         return StageError(FailureKind.REFUSED, message, hint=REWORD)
     if status == 402 or _NO_CREDIT.search(refusal.code) or (status == 429 and _NO_CREDIT_TEXT.search(refusal.text)):
         return StageError(FailureKind.OUT_OF_CREDIT, message, hint="add credit to the account behind the key, or use another key")
     if status in (401, 403):
         return _unauthorized(refusal, to)
     if status == 429:
-        hint = "wait a while, or lower reasoner.concurrency"
+        hint = f"wait a while, or lower {to.wording.section}.concurrency"
         return StageError(FailureKind.RATE_LIMITED, message, retryable=True, retry_after=refusal.retry_after, hint=hint)
     if status >= 500 or status in (408, 409):
         hint = "look at the server's own log"
         return StageError(FailureKind.SERVER_ERROR, message, retryable=True, retry_after=refusal.retry_after, hint=hint)
     return StageError(FailureKind.REJECTED, message, hint=_what_to_leave_out(refusal, to))
+
+
+def blocked(refusal: Refusal, to: Target) -> StageError:
+    """A refusal for what was asked for, where the far side is no LLM that could have said so itself."""
+    what = f" ({', '.join(refusal.categories)})" if refusal.categories else ""
+    message = f"{to.name} let it not pass: {to.hidden(refusal.said)}{to.hidden(what)}"
+    return StageError(FailureKind.BLOCKED, message, hint=REWORD)
 
 
 def _unauthorized(refusal: Refusal, to: Target) -> StageError:
@@ -213,12 +254,12 @@ def not_reached(error: openai.OpenAIError, to: Target) -> StageError:
     """No answer came, or it broke off."""
     cause = error.__cause__
     if isinstance(error, openai.APITimeoutError) and not isinstance(cause, httpx.ConnectTimeout):
-        return StageError(FailureKind.TIMEOUT, f"{to.name} did not answer in time", retryable=True, hint="raise reasoner.timeout")
+        return StageError(FailureKind.TIMEOUT, f"{to.name} did not answer in time", retryable=True, hint=f"raise {to.wording.section}.timeout")
     if isinstance(cause, httpx.ReadError | httpx.WriteError | httpx.RemoteProtocolError):
         message = f"{to.name} broke the connection off before its answer was complete"
         return StageError(FailureKind.UNREACHABLE, message, retryable=True, hint="look at the server's own log: did it crash or restart?")
     why = f" ({to.hidden(str(cause), 100)})" if str(cause or "").strip() else ""
-    hint = "is the server up? check reasoner.engine, or run `phoropter doctor`"
+    hint = f"is the server up? check {to.wording.section}.engine, or run `phoropter doctor`"
     return StageError(FailureKind.UNREACHABLE, f"no connection to {to.name}{why}", retryable=True, hint=hint)
 
 
@@ -227,7 +268,7 @@ def read_body(response: httpx.Response, to: Target) -> Json | StageError | Refus
     kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind == "text/html" or response.content[:1] == b"<":
         seen = to.hidden(without_tags(response.text), 60)
-        message = f"{to.name} answered an HTML page ({seen!r}), so no LLM is served there"
+        message = f"{to.name} answered an HTML page ({seen!r}), so no {to.wording.serves} is served there"
         return StageError(FailureKind.MALFORMED, message, hint=_where_else(to))
     if kind and "json" not in kind:
         return StageError(
@@ -240,7 +281,7 @@ def read_body(response: httpx.Response, to: Target) -> Json | StageError | Refus
         return StageError(FailureKind.MALFORMED, f"{to.name} answered broken JSON: {seen!r}", retryable=True)
     if not isinstance(body, dict):
         seen = to.hidden(response.text, 60)
-        return StageError(FailureKind.MALFORMED, f"{to.name} answered JSON that is no LLM's answer: {seen!r}", retryable=True)
+        return StageError(FailureKind.MALFORMED, f"{to.name} answered JSON that is no {to.wording.serves}'s answer: {seen!r}", retryable=True)
     answer = cast(Json, body)
     return _error_inside(answer, response, to) if answer.get("error") or answer.get("object") == "error" else answer
 
@@ -248,11 +289,11 @@ def read_body(response: httpx.Response, to: Target) -> Json | StageError | Refus
 def _error_inside(answer: Json, response: httpx.Response, to: Target) -> StageError | Refusal:
     error = _inner(answer)
     status = error.get("code")
-    status = {"rate_limit_exceeded": 429, "server_error": 500, "invalid_prompt": 400}.get(str(status), status)
+    status = {"rate_limit_exceeded": 429, "server_error": 500, "invalid_prompt": 400, "moderation_blocked": 400}.get(str(status), status)
     if isinstance(status, int) and 400 <= status < 600:
         return Refusal.read(status, response.text, response.headers)
     said = Refusal.read(0, response.text, {}).said
-    return StageError(FailureKind.MALFORMED, f"{to.name} answered an error instead of a text: {to.hidden(said)}", retryable=True)
+    return StageError(FailureKind.MALFORMED, f"{to.name} answered an error instead of {to.wording.delivers}: {to.hidden(said)}", retryable=True)
 
 
 def _where_else(to: Target) -> str:

@@ -50,7 +50,7 @@ def sqlite_file(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture(params=["0001", "0002"])
+@pytest.fixture(params=["0001", "0002", "0003"])
 def old_ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A copy of a ledger as each revision of it wrote one."""
     return Path(shutil.copy(Path(__file__).parent / "assets" / f"ledger-{request.param}.db", tmp_path))
@@ -77,7 +77,7 @@ def _trial(number: int, *, failed: bool = False, system_prompts: int = 3) -> Tri
         trial.id,
         request,
         rewrite,
-        GeneratedImage(name, 512, 256, Usage(0, 0, 0.04), 2.0),
+        GeneratedImage(name, 512, 256, ("3 tokens of the text were cut",), "a revised picture", 4, Usage(0, 0, 0.04), 2.0),
         Judgment(0.625, scores, Usage(5, 6, 0.01), 0.5),
         None,
         trial.rewrite_key,

@@ -262,11 +262,21 @@ def test_somebody_elses_database_is_left_alone(ledger_url: str) -> None:
         open_store(ledger_url)
 
 
+def as_written(trial: Trial, ledger: Path) -> Trial:
+    """``trial`` without what the revision of ``ledger`` did not know."""
+    assert trial.image is not None
+    known = ledger.stem >= "ledger-0003"
+    return trial if known else replace(trial, image=replace(trial.image, flaws=(), revised_prompt=""))
+
+
 def test_an_old_ledger_is_read(old_ledger: Path, make_trial: MakeTrial) -> None:
     with open_store(f"sqlite:///{old_ledger}") as store:
         (run,) = store.runs()
         assert run == run_record(1)
-        assert {trial.request.sample: trial for trial in store.trials(run.id)} == {1: make_trial(1), 2: make_trial(2, failed=True)}
+        assert {trial.request.sample: trial for trial in store.trials(run.id)} == {
+            1: as_written(make_trial(1), old_ledger),
+            2: make_trial(2, failed=True),
+        }
         assert [event.kind for event in store.events(run.id)] == ["round"]
         assert store.lineage(run.id) == [Derivation(SystemPrompt("Draw.", "root"), (), Operation.ROOT, "given")]
         assert list(store.verify()) == []

@@ -92,7 +92,7 @@ def test_secrets_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_recorded_run_gets_the_places_of_here_and_now() -> None:
     config = Settings(home=Path("there")).model_dump(mode="json", exclude={"home", "ledger", "images_at", "description"})
-    settings = settings_from({**config, ORIGINS: {"run.images": "command line"}}, home=Path("here"), ledger="", images_at="")
+    settings = settings_from({**config, ORIGINS: {"run.images": "command line"}}, Settings(home=Path("here")))
     assert settings == Settings(home=Path("here"))
 
 

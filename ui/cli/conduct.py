@@ -15,15 +15,12 @@ if TYPE_CHECKING:
     from ui.views import RunView
     from ui.wiring import Parts
 
-PLACES = ("home", "ledger", "images_at", "vllm", "description")
-"""Settings that are not part of a run: it is the same one wherever it lies."""
-
 
 def with_origins(planned: "PlannedRun", origins: Mapping[str, str]) -> "PlannedRun":
     """The run, remembering where each of its settings came from."""
-    from ui.settings import ORIGINS
+    from ui.settings import ORIGINS, PLACES
 
-    kept = {name: origin for name, origin in sorted(origins.items()) if name not in PLACES}
+    kept = {name: origin for name, origin in sorted(origins.items()) if name not in (*PLACES, "description")}
     return replace(planned, config={**planned.config, ORIGINS: kept})
 
 

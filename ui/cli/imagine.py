@@ -10,7 +10,7 @@ from ui.cli.rewrite import Text
 
 if TYPE_CHECKING:
     from data.blobs import ImageFiles
-    from data.records import Prompt, Trial, TrialRequest
+    from data.records import GeneratedImage, Prompt, Trial, TrialRequest
     from ui.settings import Settings
     from ui.wiring import Parts
 
@@ -35,6 +35,7 @@ def imagine(
     from ui.cli.opening import system_prompt as find_system_prompt
     from ui.cli.output import print_json
     from ui.cli.rewrite import refuse_empty
+    from ui.keeping import with_trial
 
     refuse_empty(text)
     settings = resolved(context).settings
@@ -45,7 +46,7 @@ def imagine(
         run_id = _run_id(request, made)
         trial = run_to_end(_carried_out(request, run_id, made), lambda: "phoropter imagine …")
         if out is not None and trial.image is not None:
-            _copy(made.images.read(trial.image.sha256), out)
+            _copy(with_trial(made.images.read(trial.image.sha256), trial), out)
         if json:
             print_json({"run": run_id, "kind": "imagine", **trial_to_json(trial)})
         else:
@@ -105,10 +106,23 @@ def trial_to_json(trial: "Trial") -> dict[str, Any]:
         "system_prompt": {"id": request.system_prompt.id, "name": request.system_prompt.name},
         "seed": request.seed,
         "rewrite": None if rewrite is None else rewrite_to_json(rewrite),
-        "image": None if image is None else {"sha256": image.sha256, "width": image.width, "height": image.height},
+        "image": None if image is None else image_to_json(image),
         "score": trial.score,
         "criteria": criteria_to_json(trial),
         "failure": None if trial.failure is None else failure_json(trial.failure),
+    }
+
+
+def image_to_json(image: "GeneratedImage") -> dict[str, Any]:
+    """An image as JSON, without its pixels."""
+    return {
+        "sha256": image.sha256,
+        "width": image.width,
+        "height": image.height,
+        "flaws": list(image.flaws),
+        "revised_prompt": image.revised_prompt,
+        "batch": image.batch,
+        "latency": image.latency,
     }
 
 
@@ -136,6 +150,7 @@ def criteria_to_json(trial: "Trial") -> list[dict[str, Any]]:
 
 def print_trial(trial: "Trial", run_id: str, images: "ImageFiles", out: Path | None = None) -> None:
     """A trial for people: the rewrite, where the picture is, and what holds of the checklist."""
+    from data.errors import FailureKind
     from data.identity import short
     from ui.cli.output import console, figure
 
@@ -148,6 +163,10 @@ def print_trial(trial: "Trial", run_id: str, images: "ImageFiles", out: Path | N
             screen.print(f"flaw      {note}")
     if trial.image is not None:
         print(f"picture   {out or images.path(trial.image.sha256)}", flush=True)
+        for flaw in trial.image.flaws:
+            screen.print(f"flaw      {flaw}")
+        if trial.image.revised_prompt:
+            screen.print(f"drawn     {trial.image.revised_prompt}")
     if trial.judgment is not None:
         screen.print(f"score     {figure(trial.score)}")
         for row in criteria_to_json(trial):
@@ -158,7 +177,9 @@ def print_trial(trial: "Trial", run_id: str, images: "ImageFiles", out: Path | N
     elif not trial.request.prompt.checklist and trial.image is not None:
         screen.print("score     not judged: no checklist, since the text does not speak of things that pixels can tell")
     elif trial.failure is not None:
-        screen.print(f"failed    {trial.failure.stage.value}, {trial.failure.kind.value}: {trial.failure.message}")
+        blocked = trial.failure.kind is FailureKind.BLOCKED
+        what = "blocked  " if blocked else f"failed    {trial.failure.stage.value}, {trial.failure.kind.value}:"
+        screen.print(f"{what} {trial.failure.message}")
         if trial.failure.hint:
             screen.print(f"hint      {trial.failure.hint}")
     screen.print(f"run       {short(run_id)}")

@@ -15,6 +15,7 @@ from data.errors import PhoropterError
 from data.records import Trial
 from data.runs import RunRecord
 from ui.eventlog import SITTING
+from ui.keeping import with_trial
 from ui.settings import Settings
 from ui.views import RunView, run_view
 
@@ -85,10 +86,10 @@ class Ledger:
         except (PhoropterError, OSError) as error:
             return str(error)
 
-    def image(self, sha256: str) -> bytes | str:
-        """The whole PNG, or what is wrong with it."""
+    def image(self, sha256: str, trial: Trial) -> bytes | str:
+        """The whole PNG as it is handed out for ``trial``, or what is wrong with it."""
         try:
-            return self._images.read(sha256)
+            return with_trial(self._images.read(sha256), trial)
         except (PhoropterError, OSError) as error:
             return str(error)
 

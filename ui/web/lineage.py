@@ -450,10 +450,11 @@ def _enlarged(ledger: Ledger, pair: Pair, our_name: str, their_name: str) -> Non
     for column, (trial, name, before) in zip(st.columns(len(sides)), sides, strict=True):
         with column:
             st.html(f'<p class="ph-under">{escaped(name)} {pictures.score_html(trial)}</p>')
-            content = ledger.image(trial.image.sha256) if trial.image is not None else "no picture"
+            content = ledger.image(trial.image.sha256, trial) if trial.image is not None else "no picture"
             if isinstance(content, bytes):
                 st.image(content, width="stretch", alt=clipped(prompt.text, 200))
             else:
                 st.html(f'<div class="ph-hole"><span>{escaped(content)}</span></div>')
             found = pictures.findings(trial, before)
-            st.html(f'{pictures.findings_html(found, everything=True)}<div class="ph-sides">{pictures.rewrite_html(trial)}</div>')
+            notes = pictures.image_notes_html(trial) + pictures.rewrite_html(trial)
+            st.html(f'{pictures.findings_html(found, everything=True)}<div class="ph-sides">{notes}</div>')

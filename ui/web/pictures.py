@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from data.records import Need, Trial
+from data.errors import FailureKind
+from data.records import Failure, Need, Trial
 from optimizer.judges.aggregate import passed
 from ui.web.markup import escaped, signed
 
@@ -165,13 +166,19 @@ def picture_html(trial: Trial, thumbnail: Thumbnail) -> str:
     """The picture, or words in its place: what failed, or which file is missing."""
     if trial.image is None:
         failure = trial.failure
-        said = f"{failure.stage.value} failed: {failure.message}" if failure else "no picture"
-        return f'<div class="ph-hole"><span>{escaped(said)}</span></div>'
+        return f'<div class="ph-hole"><span>{escaped(failure_words(failure) if failure else "no picture")}</span></div>'
     content = thumbnail(trial.image.sha256)
     if isinstance(content, str):
         return f'<div class="ph-hole"><span>{escaped(content)}</span></div>'
     ratio = f"{trial.image.width}/{trial.image.height}" if trial.image.width and trial.image.height else "1/1"
     return f'<img alt="{escaped(trial.request.prompt.text)}" style="aspect-ratio:{ratio}" src="{data_uri(content)}">'
+
+
+def failure_words(failure: Failure) -> str:
+    """What did not come about. What a guard or a moderation stopped is told apart from what broke."""
+    if failure.kind is FailureKind.BLOCKED:
+        return f"blocked: {failure.message}"
+    return f"{failure.stage.value} failed: {failure.message}"
 
 
 def data_uri(webp: bytes) -> str:
@@ -189,11 +196,21 @@ def side_html(trial: Trial, name: str, thumbnail: Thumbnail, before: Trial | Non
     failure = trial.failure
     said = ""
     if failure is not None and trial.image is not None:
-        said = f'<p class="ph-warn">{escaped(failure.stage.value)} failed: {escaped(failure.message)}</p>'
+        said = f'<p class="ph-warn">{escaped(failure_words(failure))}</p>'
     return (
         f"<figure><figcaption><span>{escaped(name)}</span>{score_html(trial)}</figcaption>{picture_html(trial, thumbnail)}"
-        f"{said}{findings_html(findings(trial, before))}{rewrite_html(trial)}</figure>"
+        f"{said}{image_notes_html(trial)}{findings_html(findings(trial, before))}{rewrite_html(trial)}</figure>"
     )
+
+
+def image_notes_html(trial: Trial) -> str:
+    """What about the picture's making may spoil a comparison; the text that the far side drew in place of ours, to unfold."""
+    image = trial.image
+    if image is None:
+        return ""
+    notes = "".join(f'<p class="ph-warn">picture: {escaped(flaw)}</p>' for flaw in image.flaws)
+    told = f'<details><summary>what the server drew</summary><p class="ph-rewrite">{escaped(image.revised_prompt)}</p></details>'
+    return notes + (told if image.revised_prompt else "")
 
 
 def rewrite_html(trial: Trial) -> str:

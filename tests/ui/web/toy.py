@@ -95,6 +95,7 @@ class ToyReasoner:
 class ToyGenerator:
     identity = "toy:1"
     text_limit = None
+    ratios = ()
 
     async def __call__(self, requests: Sequence[ImageRequest]) -> Sequence[GeneratedImage | Exception]:
         return [self._draw(request) for request in requests]
