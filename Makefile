@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+MODELS_INSTALLED := $(VENV)/.models-installed
 VLLM_VENV := .venv-vllm
 VLLM_INSTALLED := $(VLLM_VENV)/.installed
 # Two workers; a file's tests share one, and with it the servers that the file starts.
@@ -20,7 +21,7 @@ export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-vllm lint fmt system-packages clean
+.PHONY: help install models demo test test-vllm lint fmt system-packages clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 18
@@ -34,10 +35,17 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --no-compile --editable '.[dev]' --constraint constraints.txt
 	@touch $@
 
+models: $(MODELS_INSTALLED)  ## add to .venv what models in this process and a pool over Ray need: torch, diffusers, ray
+
+# Where pip finds a torch for GPUs that is not wanted: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make models
+$(MODELS_INSTALLED): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --no-compile --editable '.[local,ray]' --constraint constraints.txt
+	@touch $@
+
 demo: install  ## optimize a system prompt in the embedded world: no GPU, no key, no network
 	$(BIN)/phoropter optimize --profile embedded --images 1500 --seed 1 --home phoropter-data
 
-test: install system-packages lint  ## everything that CI checks
+test: models system-packages lint  ## everything that CI checks
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-vllm: install $(VLLM_INSTALLED)  ## a real vLLM on a tiny GPT-OSS, without a GPU: about five minutes

@@ -59,8 +59,9 @@ class Rewriter:
         return [self._rewrite(request, next(answers)) if request.system_prompt.text else self._raw(request.prompt) for request in requests]
 
     def checked(self, prompt: Prompt, rewrite: Rewrite) -> Rewrite:
-        """``rewrite`` with ``tokens`` and ``flaws`` for this rewriter's limit: what a ledger keeps may have been written for another."""
-        return checked(prompt, rewrite, self._limit)
+        """``rewrite`` with ``tokens`` and ``flaws`` for this rewriter's limit and ratios: what a ledger keeps may have been written for
+        another generator."""
+        return checked(prompt, rewrite, self._limit, self._ratios)
 
     def _chat(self, request: RewriteRequest) -> Chat:
         return Chat(request.system_prompt.text, request.prompt.text, seed_of(request), self._max_tokens, self._schema)
@@ -75,18 +76,16 @@ class Rewriter:
             cleaned = usable(request, answer.text, answer.usage)
         except StageError as error:
             return error
-        ratio, removed = cleaned.aspect_ratio, cleaned.removed
+        removed = cleaned.removed
         if self._schema is not None:  # What was asked for is no wrapping.
             removed = tuple(entry for entry in removed if entry != JSON_AROUND)
-        if self._ratios and ratio and ratio not in self._ratios:
-            ratio, removed = "", (*removed, f"an aspect ratio that was not offered: {ratio}")
         rewrite = Rewrite(
             cleaned.text,
             answer.reasoning,
             drift(request.prompt.text, cleaned.text),
             removed=removed,
             seed=answer.seed,
-            aspect_ratio=ratio,
+            aspect_ratio=cleaned.aspect_ratio,
             usage=answer.usage,
             latency=answer.latency,
         )
@@ -109,8 +108,11 @@ def usable(request: RewriteRequest, answer: str, usage: Usage) -> Cleaned:
     return cleaned
 
 
-def checked(prompt: Prompt, rewrite: Rewrite, limit: TextLimit | None) -> Rewrite:
-    """``rewrite`` with its ``tokens`` and ``flaws`` under a generator's ``limit``."""
+def checked(prompt: Prompt, rewrite: Rewrite, limit: TextLimit | None, ratios: Sequence[str] = ()) -> Rewrite:
+    """``rewrite`` with its ``tokens`` and ``flaws`` under a generator's ``limit``, and without an aspect ratio that it does not draw."""
+    if rewrite.aspect_ratio and rewrite.aspect_ratio not in ratios:
+        removed = (*rewrite.removed, f"an aspect ratio that was not offered: {rewrite.aspect_ratio}")
+        rewrite = replace(rewrite, aspect_ratio="", removed=removed)
     tokens = None if limit is None else limit.count(rewrite.text)
     return replace(rewrite, tokens=tokens, flaws=flaws(prompt, rewrite.text, rewrite.removed, tokens, limit))
 

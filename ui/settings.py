@@ -171,6 +171,12 @@ def prepare_litellm() -> None:
     os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
 
 
+def prepare_models() -> None:
+    """To be called before the libraries that hold models or pools are imported: nothing is told to anybody about what is used."""
+    for name, value in (("HF_HUB_DISABLE_TELEMETRY", "1"), ("DO_NOT_TRACK", "1"), ("RAY_USAGE_STATS_ENABLED", "0")):
+        os.environ.setdefault(name, value)
+
+
 def environment_for(settings: Settings) -> dict[str, str]:
     """The environment of a child process that is to work at the same places."""
     return {

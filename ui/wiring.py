@@ -12,7 +12,7 @@ from optimizer.evaluate import Pipeline
 from optimizer.proposers import Proposal, ProposalRequest, Proposer
 from optimizer.stage import Stage, StageLimits
 from reasoner import Reasoner, RewriteRequest
-from ui.engines import Building, build_generator, build_judge, build_proposer, build_reasoner, stage_limits, text_limit
+from ui.engines import Building, build_generator, build_judge, build_proposer, build_reasoner, stage_limits
 from ui.keeping import ImagesOnDisk, KeptImages
 from ui.settings import Settings
 from ui.spec import unknown
@@ -70,14 +70,14 @@ def open_parts(settings: Settings) -> Parts:
 
     building = Building(settings)
     generator = build_generator(building)
-    reasoner = build_reasoner(building, text_limit(generator))
+    reasoner = build_reasoner(building, generator)
     judge = build_judge(building)
     proposer = build_proposer(building)
     store = open_store(settings.ledger_url)
     images = ImageFiles(settings.image_location)
     pipeline = Pipeline(
         reasoner=reasoner,
-        generator=KeptImages(generator, images.write),
+        generator=KeptImages(generator, images.write, provenance=settings.provenance),
         judge=ImagesOnDisk(judge, images.read),
         reasoner_limits=stage_limits(settings.reasoner, reasoner),
         generator_limits=stage_limits(settings.generator, generator),

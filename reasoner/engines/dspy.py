@@ -140,16 +140,24 @@ class DspyReasoner:
 
     ``lm``: the engine that all of the program's calls go to; None: the LMs that the program or ``dspy.configure`` has.
     ``max_tokens`` bounds each answer of ``lm``, reasoning included; an LM of the program's own has its own bound, and its own seeds. dspy's
-    cache is not used. ``limit`` flags rewrites that are longer than the generator reads.
+    cache is not used. ``limit`` flags rewrites that are longer than the generator reads; ``ratios`` are those that it draws.
     """
 
     def __init__(
-        self, program: dspy.Module, *, source: str, lm: ChatEngine | None = None, max_tokens: int = 2048, limit: TextLimit | None = None
+        self,
+        program: dspy.Module,
+        *,
+        source: str,
+        lm: ChatEngine | None = None,
+        max_tokens: int = 2048,
+        limit: TextLimit | None = None,
+        ratios: Sequence[str] = (),
     ) -> None:
         self._source = source
         self._engine = lm
         self._max_tokens = max_tokens
         self._limit = limit
+        self._ratios = tuple(ratios)
         self._writes = _rewriting_predictor(program, source)
         self._program: dspy.Module = program.deepcopy()
         self._is_async = hasattr(program, "aforward")
@@ -174,7 +182,7 @@ class DspyReasoner:
 
     def checked(self, prompt: Prompt, rewrite: Rewrite) -> Rewrite:
         """``rewrite`` with ``tokens`` and ``flaws`` for the generator's limit, as a Rewriter does it."""
-        return checked(prompt, rewrite, self._limit)
+        return checked(prompt, rewrite, self._limit, self._ratios)
 
     async def _outcome(self, request: RewriteRequest) -> Rewrite | Exception:
         if not request.system_prompt.text:

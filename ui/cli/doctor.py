@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ui.cli.options import GeneratorSpec, Home, Json, JudgeSpec, Ledger, Profile, ProposerSpec, ReasonerSpec, resolved
+from ui.cli.options import Cluster, GeneratorSpec, GuardSpec, Home, Json, JudgeSpec, Ledger, Profile, ProposerSpec, ReasonerSpec, resolved
 
 if TYPE_CHECKING:
     from ui.settings import Resolved, Settings
@@ -43,6 +43,8 @@ def doctor(
     ledger: Ledger = None,
     reasoner: ReasonerSpec = None,
     generator: GeneratorSpec = None,
+    guard: GuardSpec = None,
+    cluster: Cluster = None,
     judge: JudgeSpec = None,
     proposer: ProposerSpec = None,
     json: Json = False,
@@ -120,8 +122,9 @@ def _engines(settings: "Settings") -> Iterator[Check]:
 
     building = engines.Building(settings)
     built = {
-        "reasoner": (settings.reasoner, engines.build_reasoner),
+        # The generator comes first: a reasoner may share its language model.
         "generator": (settings.generator, engines.build_generator),
+        "reasoner": (settings.reasoner, engines.build_reasoner),
         "judge": (settings.judge, engines.build_judge),
         "proposer": (settings.proposer, engines.build_proposer),
     }

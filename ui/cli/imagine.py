@@ -5,7 +5,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ui.cli.options import GeneratorSpec, Home, Json, JudgeSpec, Ledger, Profile, ReasonerSpec, SystemPromptName, resolved
+from ui.cli.options import (
+    Cluster,
+    GeneratorSpec,
+    GuardSpec,
+    Home,
+    Json,
+    JudgeSpec,
+    Ledger,
+    Profile,
+    ReasonerSpec,
+    SystemPromptName,
+    resolved,
+)
 from ui.cli.rewrite import Text
 
 if TYPE_CHECKING:
@@ -26,6 +38,8 @@ def imagine(
     ledger: Ledger = None,
     reasoner: ReasonerSpec = None,
     generator: GeneratorSpec = None,
+    guard: GuardSpec = None,
+    cluster: Cluster = None,
     judge: JudgeSpec = None,
     json: Json = False,
 ) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ui.cli.options import GeneratorSpec, Home, Json, JudgeSpec, Ledger, Profile, ProposerSpec, ReasonerSpec, resolved
+from ui.cli.options import Cluster, GeneratorSpec, GuardSpec, Home, Json, JudgeSpec, Ledger, Profile, ProposerSpec, ReasonerSpec, resolved
 
 
 def optimize(
@@ -23,6 +23,8 @@ def optimize(
     ledger: Ledger = None,
     reasoner: ReasonerSpec = None,
     generator: GeneratorSpec = None,
+    guard: GuardSpec = None,
+    cluster: Cluster = None,
     judge: JudgeSpec = None,
     proposer: ProposerSpec = None,
     json: Json = False,

@@ -10,7 +10,9 @@ import typer
 if TYPE_CHECKING:
     from ui.settings import Resolved
 
-Profile = Annotated[str | None, typer.Option(help="A shipped profile (embedded, openai), or a TOML file.", metavar="NAME|FILE")]
+Profile = Annotated[
+    str | None, typer.Option(help="A shipped profile (embedded, openai, lens, qwen-image …), or a TOML file.", metavar="NAME|FILE")
+]
 Home = Annotated[str | None, typer.Option(help="The folder of the ledger, the images and what else a run leaves.", metavar="FOLDER")]
 Ledger = Annotated[
     str | None, typer.Option(help="The ledger's database: sqlite:///FILE, or postgresql://USER@HOST/DATABASE.", metavar="URL")
@@ -23,7 +25,25 @@ ReasonerSpec = Annotated[
         metavar="SPEC",
     ),
 ]
-GeneratorSpec = Annotated[str | None, typer.Option("--generator", help="Who draws: embedded.", metavar="SPEC")]
+GeneratorSpec = Annotated[
+    str | None,
+    typer.Option(
+        "--generator",
+        help="Who draws: embedded, diffusers:REPOSITORY, lens:REPOSITORY, images:MODEL@http://host:8000/v1, litellm:PROVIDER/MODEL, "
+        "ray:SPEC.",
+        metavar="SPEC",
+    ),
+]
+GuardSpec = Annotated[
+    str | None,
+    typer.Option(
+        "--guard", help="Who looks at texts and images first: moderation, chat:MODEL@http://host:8000/v1. Else nobody.", metavar="SPEC"
+    ),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(help="The Ray cluster of a ray: generator, host:port or ray://host:port. Else one of its own.", metavar="ADDRESS"),
+]
 JudgeSpec = Annotated[str | None, typer.Option("--judge", help="Who judges: scene.", metavar="SPEC")]
 ProposerSpec = Annotated[
     str | None,
@@ -39,6 +59,8 @@ SETTINGS = {
     "ledger": "ledger",
     "reasoner": "reasoner.engine",
     "generator": "generator.engine",
+    "guard": "guard",
+    "cluster": "cluster",
     "judge": "judge.engine",
     "proposer": "proposer.engine",
     "prompts": "run.prompts",

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ui.cli.options import Home, Json, Ledger, Profile, resolved
+from ui.cli.options import Cluster, Home, Json, Ledger, Profile, resolved
 
 RunId = Annotated[str, typer.Argument(help="The first digits of a run's id, as `phoropter runs` shows them.", metavar="RUN")]
 
@@ -15,6 +15,7 @@ def resume(
     profile: Profile = None,
     home: Home = None,
     ledger: Ledger = None,
+    cluster: Cluster = None,
     json: Json = False,
 ) -> None:
     """Go on with a run that was stopped.

@@ -63,11 +63,11 @@ async def _rewritten(text: str, system_prompt: "SystemPrompt", samples: range, s
     from data.records import Prompt
     from optimizer.stage import Stage, StageFailed
     from reasoner import RewriteRequest
-    from ui.engines import Building, build_generator, build_reasoner, stage_limits, text_limit
+    from ui.engines import Building, build_generator, build_reasoner, stage_limits
 
     building = Building(settings)
     async with building.closing as closing:
-        reasoner = build_reasoner(building, text_limit(build_generator(building)))
+        reasoner = build_reasoner(building, build_generator(building))
         requests = [RewriteRequest(system_prompt, Prompt(text), sample) for sample in samples]
         stage = await closing.enter_async_context(Stage(StageName.REWRITE, reasoner, stage_limits(settings.reasoner, reasoner)))
         try:

@@ -1,0 +1,90 @@
+"""From specs to engines: reasoners, generators, judges, proposers. The only place that knows them all.
+
+Each table maps a spec's kind to a small function that imports its library inside, so that naming an engine costs nothing until it is used.
+What must be closed when the work is done, the function leaves with ``building.closing``.
+To add an engine, write its file and one line in the table of its stage: ``chat.py``, ``generators.py``, or here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from data.textlimit import TextLimit
+from generator import ImageGenerator
+from optimizer.judges import Judge
+from optimizer.proposers import Proposer
+from optimizer.stage import StageLimits
+from reasoner import Reasoner
+from ui.engines.building import OPENAI_KEY, OWN_KEY, Building, api_key, engine
+from ui.engines.chat import CHAT_ENGINES, dspy_program
+from ui.engines.generators import GENERATORS, GUARDS, guarded
+from ui.settings import EngineSettings
+from ui.spec import Spec, parse_spec, unknown
+
+__all__ = [
+    "GENERATORS", "GUARDS", "JUDGES", "OPENAI_KEY", "OWN_KEY", "PROPOSERS", "REASONERS", "Building", "api_key", "build_generator",
+    "build_judge", "build_proposer", "build_reasoner", "stage_limits",
+]  # fmt: skip
+
+
+def _scene_judge(spec: Spec, settings: EngineSettings, building: Building) -> Judge:
+    from optimizer.judges.scene import SceneJudge
+
+    return SceneJudge()
+
+
+def _embedded_proposer(spec: Spec, settings: EngineSettings, building: Building) -> Proposer:
+    from optimizer.proposers.embedded import EmbeddedProposer
+
+    return EmbeddedProposer()
+
+
+def _reflect(spec: Spec, settings: EngineSettings, building: Building) -> Proposer:
+    from optimizer.proposers.reflect import ReflectProposer
+
+    return ReflectProposer(CHAT_ENGINES[spec.kind](spec, settings, building), settings.max_tokens)
+
+
+REASONERS = (*CHAT_ENGINES, "dspy")
+JUDGES: Mapping[str, Callable[[Spec, EngineSettings, Building], Judge]] = {"scene": _scene_judge}
+PROPOSERS: Mapping[str, Callable[[Spec, EngineSettings, Building], Proposer]] = {
+    "embedded": _embedded_proposer,
+    **{kind: _reflect for kind in CHAT_ENGINES if kind != "embedded"},
+}
+
+
+def build_generator(building: Building) -> ImageGenerator:
+    """The generator, behind the guard where one is set. Build it before the reasoner, which may share its language model."""
+    return guarded(engine("generator", GENERATORS, building.settings.generator, building), building)
+
+
+def build_reasoner(building: Building, generator: ImageGenerator | None = None) -> Reasoner:
+    """The reasoner: a language model behind the rewriter, or a program that rewrites by itself. ``generator``: whom it writes for, which
+    says how much it reads and which aspect ratios it draws; one's own may say neither."""
+    from reasoner.rewrite import Rewriter
+
+    limit: TextLimit | None = getattr(generator, "text_limit", None)
+    ratios: tuple[str, ...] = getattr(generator, "ratios", ())
+    settings = building.settings.reasoner
+    spec = parse_spec(settings.engine)
+    if spec.kind == "dspy":
+        return dspy_program(spec, settings, building, limit, ratios)
+    if "." not in spec.kind and spec.kind not in REASONERS:
+        raise unknown("reasoner engine", spec.kind, REASONERS)
+    model = engine("reasoner", CHAT_ENGINES, settings, building)
+    return Rewriter(model, settings.max_tokens, structured=settings.structured, ratios=ratios, limit=limit)
+
+
+def build_judge(building: Building) -> Judge:
+    return engine("judge", JUDGES, building.settings.judge, building)
+
+
+def build_proposer(building: Building) -> Proposer:
+    return engine("proposer", PROPOSERS, building.settings.proposer, building)
+
+
+def stage_limits(settings: EngineSettings, engine: object) -> StageLimits:
+    """How hard the stage may drive ``engine``. One that queues and times its calls itself gets them singly, as they come."""
+    limits = settings.limits
+    if getattr(engine, "times_itself", False):
+        return replace(limits, concurrency=settings.at_once, batch=1, timeout=None)
+    return limits
