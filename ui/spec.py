@@ -1,4 +1,4 @@
-"""Engine specs: ``kind:model@endpoint?parameters``, or ``package.module:factory`` for one's own. Parsing only; ui/engines.py builds
+"""Engine specs: ``kind:model@endpoint?parameters``, or ``package.module:factory`` for one's own. Parsing only; ui/engines/ builds
 engines.
 
 Several endpoints that serve the same model are separated by commas. A spec ends up in the ledger, so it may carry no secret; the parameter
