@@ -47,7 +47,8 @@ def api_key(spec: Spec) -> str | None:
     if key := secret(OPENAI_KEY):
         return key
     raise UsageError(
-        f"{OPENAI_KEY} is not set", hint=f"export {OPENAI_KEY}=…, or name your own endpoint: openai:MODEL@http://localhost:8000/v1"
+        f"{OPENAI_KEY} is not set",
+        hint=f"export {OPENAI_KEY}=…, or name your own endpoint: {spec.kind}:{spec.model or 'MODEL'}@http://localhost:8000/v1",
     )
 
 

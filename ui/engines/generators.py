@@ -59,12 +59,15 @@ def _images(spec: Spec, settings: EngineSettings, building: Building) -> ImageGe
     _needs_model(spec, "images:gpt-image-1, or images:MODEL@http://localhost:8000/v1")
     from generator.engines.images import images_generator
 
+    parameters = model_parameters(spec)
+    size = parameters.pop("size", None)
     return closed(
         images_generator(
             spec.model,
             urls=spec.endpoints,
             api_key=api_key(spec),
-            parameters=model_parameters(spec),
+            parameters=parameters,
+            size=None if size is None else str(size),
             most=settings.at_once,
             timeout=settings.timeout,
         ),
@@ -77,12 +80,15 @@ def _litellm_images(spec: Spec, settings: EngineSettings, building: Building) ->
     prepare_litellm()
     from generator.engines.litellm_images import litellm_images
 
+    parameters = model_parameters(spec)
+    size = parameters.pop("size", None)
     return closed(
         litellm_images(
             spec.model,
             urls=spec.endpoints,
             secret=secret_for(spec),
-            parameters=model_parameters(spec),
+            parameters=parameters,
+            size=None if size is None else str(size),
             most=settings.at_once,
             timeout=settings.timeout,
         ),
