@@ -110,3 +110,7 @@ class StageError(PhoropterError):
         self.retryable = retryable
         self.retry_after = retry_after
         self.usage = usage
+
+    def __reduce__(self) -> tuple[type["StageError"], tuple[FailureKind, str], dict[str, object]]:
+        # Exceptions pickle by their message alone, and this one takes its kind first.
+        return type(self), (self.kind, str(self)), vars(self)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data.textlimit import TextLimit
+from generator.lens.template import FROZEN_DATE, MAX_TOKENS, Template
 
 if TYPE_CHECKING:
     from tiktoken import Encoding
@@ -20,27 +21,11 @@ if TYPE_CHECKING:
 HARMONY = "o200k_harmony"
 """The tokenizer of GPT-OSS, which Lens reads with."""
 
-LENS_TOKENS = 512
-"""What Lens's text encoder takes in all, its template included; the rest is cut off on the right."""
-LENS_BEFORE = (
-    "<|start|>system<|message|>You are ChatGPT, a large language model trained by OpenAI.\n"
-    "Knowledge cutoff: 2024-06\nCurrent date: 2026-05-26\n\nReasoning: medium\n\n"
-    "# Valid channels: analysis, commentary, final. Channel must be included for every message.<|end|>"
-    "<|start|>developer<|message|># Instructions\n\nDescribe the image by detailing the color, shape, size, texture, quantity, text, "
-    "spatial relationships of the objects and background.\n\n<|end|><|start|>user<|message|>"
-)
-"""Lens's template before the user's words. The date is the day's; each has as many tokens as any other."""
-LENS_AFTER = (
-    "<|end|><|start|>assistant<|channel|>analysis<|message|>Need to generate one image according to the description.<|end|>"
-    "<|start|>assistant<|channel|>final<|message|>"
-)
-"""Lens's template after the user's words. A text that is too long pushes it out, which is why it is kept free."""
-
 _VOCABULARY = "https://openaipublic.blob.core.windows.net/encodings/o200k_base.tiktoken"
 _LETTERS = r"[^\r\n\p{L}\p{N}]?"
 _UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
 _CONTRACTION = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
-_PIECES = (
+PIECES = (
     f"{_LETTERS}{_UPPER}*{_LOWER}+{_CONTRACTION}",
     f"{_LETTERS}{_UPPER}+{_LOWER}*{_CONTRACTION}",
     r"\p{N}{1,3}",
@@ -50,10 +35,11 @@ _PIECES = (
     r"\s+",
 )
 """What the encoding cuts a text into before it merges bytes: part of its definition."""
-_MARKS = {
+MARKS = {
     "<|startoftext|>": 199998, "<|endoftext|>": 199999, "<|return|>": 200002, "<|constrain|>": 200003, "<|channel|>": 200005,
     "<|start|>": 200006, "<|end|>": 200007, "<|message|>": 200008, "<|call|>": 200012, "<|endofprompt|>": 200018,
 }  # fmt: skip
+"""The special tokens that have a name; all others up to 201087 are reserved."""
 
 
 def harmony_limit(tokens: int) -> TextLimit:
@@ -64,33 +50,36 @@ def harmony_limit(tokens: int) -> TextLimit:
 @cache
 def lens_limit() -> TextLimit:
     """What Lens reads of a rewrite: its 512 tokens less those of its template."""
-    return harmony_limit(LENS_TOKENS - _marked_tokens(LENS_BEFORE) - _marked_tokens(LENS_AFTER))
+    return harmony_limit(lens_template().room)
+
+
+def lens_template(date: str = FROZEN_DATE, max_tokens: int = MAX_TOKENS) -> Template:
+    """Lens's template for whoever holds no tokenizer of transformers."""
+    encoding = harmony()
+    return Template(encoding.encode_ordinary, encoding.encode_single_token, date=date, max_tokens=max_tokens)
 
 
 def harmony_tokens(text: str) -> int:
     """The number of tokens of ``text``; ``<|…|>`` in it are letters like any others."""
-    return len(_harmony().encode_ordinary(text))
-
-
-def _marked_tokens(template: str) -> int:
-    return len(_harmony().encode(template, allowed_special="all"))
+    return len(harmony().encode_ordinary(text))
 
 
 @cache
-def _harmony() -> "Encoding":
+def harmony() -> "Encoding":
     """The encoding, from the vocabulary in litellm's wheel; where that has none, as tiktoken gets it: its cache, or the network."""
     from tiktoken import Encoding, get_encoding
 
-    file = _vocabulary_file()
+    file = vocabulary_file()
     if file is None:
         return get_encoding(HARMONY)
     # Not tiktoken's own reader: it copies what it reads into the system's temporary folder.
     rows = (line.split() for line in file.read_bytes().splitlines())
     ranks = {base64.b64decode(token): int(rank) for token, rank in rows}
-    return Encoding(HARMONY, pat_str="|".join(_PIECES), mergeable_ranks=ranks, special_tokens=_MARKS)
+    return Encoding(HARMONY, pat_str="|".join(PIECES), mergeable_ranks=ranks, special_tokens=MARKS)
 
 
-def _vocabulary_file() -> Path | None:
+def vocabulary_file() -> Path | None:
+    """Where litellm keeps the vocabulary, under the name that tiktoken's cache has for it."""
     # Found, not imported: litellm takes seconds.
     litellm = find_spec("litellm")
     folders = litellm.submodule_search_locations if litellm is not None else None

@@ -172,8 +172,10 @@ def prepare_litellm() -> None:
 
 
 def prepare_models() -> None:
-    """To be called before the libraries that hold models or pools are imported: nothing is told to anybody about what is used."""
-    for name, value in (("HF_HUB_DISABLE_TELEMETRY", "1"), ("DO_NOT_TRACK", "1"), ("RAY_USAGE_STATS_ENABLED", "0")):
+    """To be called before the libraries that hold models or pools are imported, which read these: nothing is told to anybody about what is
+    used, and Ray prints nothing of its own between our lines."""
+    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": "."}
+    for name, value in {"HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1", **quiet}.items():
         os.environ.setdefault(name, value)
 
 

@@ -24,9 +24,6 @@ def bounded(most: int) -> Callable[[httpx.Response], Awaitable[None]]:
     return bound
 
 
-bound = bounded(MOST_BYTES)
-
-
 class _Bounded(httpx.AsyncByteStream):
     def __init__(self, stream: httpx.AsyncByteStream, most: int) -> None:
         self._stream = stream

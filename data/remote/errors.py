@@ -31,7 +31,7 @@ _HTML = re.compile(r"\s*(?:<!--.*?-->\s*)?<(?:!doctype|html|head|body|[a-z]+[ >]
 _NO_CREDIT = re.compile(r"insufficient_quota|billing|credit|insufficient_balance|quota_exceeded")
 _NO_CREDIT_TEXT = re.compile(r"insufficient (?:credit|balance|funds)|out of credits|credit balance is too low")
 _CONTEXT = re.compile(r"context_length_exceeded|exceed_context_size|maximum model length|context (?:length|window|size)|prompt is too long")
-_REFUSED_CODE = re.compile(r"content_?filter|content_policy|moderation|invalid_prompt|responsibleai|safety")
+_REFUSED_CODE = re.compile(r"content_?filter|content_policy|moderation|invalid_prompt|responsibleai")
 _REFUSED_TEXT = re.compile(r"safety (?:system|filter|checker)|content (?:policy|management|filter)|usage polic|flagged|moderation|\bnsfw\b")
 _NO_MODEL_CODE = re.compile(r"model_not_found|unknown_model|invalid_model|deploymentnotfound")
 _NO_MODEL_TEXT = re.compile(
@@ -123,7 +123,7 @@ class Refusal:
 
     def is_about_content(self) -> bool:
         """Whether a moderation or a safety filter of the far side has spoken."""
-        return self.status in (400, 403, 422) and bool(_REFUSED_CODE.search(self.code) or _REFUSED_TEXT.search(self.text))
+        return is_about_content(self.status, self.code, self.text)
 
     def is_about_api(self, api: ApiName, *, by_words: bool = False) -> bool:
         """Whether it is ``api`` that is not there, or not for this model. ``by_words``: only where the endpoint says so."""
@@ -139,6 +139,11 @@ def _inner(sent: object) -> dict[str, Any]:
     first = entries[0] if entries else None
     body = cast("dict[str, Any]", first) if isinstance(first, dict) else {}
     return cast("dict[str, Any]", body["error"]) if isinstance(body.get("error"), dict) else body
+
+
+def is_about_content(status: int | None, code: str, text: str) -> bool:
+    """Whether a refusal's lower-case code or words are those of a moderation or a safety filter."""
+    return status in (400, 403, 422) and bool(_REFUSED_CODE.search(code) or _REFUSED_TEXT.search(text))
 
 
 def moderated_for(sent: Mapping[str, Any]) -> tuple[str, ...]:
@@ -205,8 +210,8 @@ def refused(refusal: Refusal, to: Target) -> StageError:
 
 def blocked(refusal: Refusal, to: Target) -> StageError:
     """A refusal for what was asked for, where the far side is no LLM that could have said so itself."""
-    what = f" ({', '.join(refusal.categories)})" if refusal.categories else ""
-    message = f"{to.name} let it not pass: {to.hidden(refusal.said)}{to.hidden(what)}"
+    what = f" ({to.hidden(', '.join(refusal.categories))})" if refusal.categories else ""
+    message = f"{to.name} blocked the request: {to.hidden(refusal.said)}{what}"
     return StageError(FailureKind.BLOCKED, message, hint=REWORD)
 
 
@@ -254,7 +259,9 @@ def not_reached(error: openai.OpenAIError, to: Target) -> StageError:
     """No answer came, or it broke off."""
     cause = error.__cause__
     if isinstance(error, openai.APITimeoutError) and not isinstance(cause, httpx.ConnectTimeout):
-        return StageError(FailureKind.TIMEOUT, f"{to.name} did not answer in time", retryable=True, hint=f"raise {to.wording.section}.timeout")
+        return StageError(
+            FailureKind.TIMEOUT, f"{to.name} did not answer in time", retryable=True, hint=f"raise {to.wording.section}.timeout"
+        )
     if isinstance(cause, httpx.ReadError | httpx.WriteError | httpx.RemoteProtocolError):
         message = f"{to.name} broke the connection off before its answer was complete"
         return StageError(FailureKind.UNREACHABLE, message, retryable=True, hint="look at the server's own log: did it crash or restart?")
@@ -281,7 +288,9 @@ def read_body(response: httpx.Response, to: Target) -> Json | StageError | Refus
         return StageError(FailureKind.MALFORMED, f"{to.name} answered broken JSON: {seen!r}", retryable=True)
     if not isinstance(body, dict):
         seen = to.hidden(response.text, 60)
-        return StageError(FailureKind.MALFORMED, f"{to.name} answered JSON that is no {to.wording.serves}'s answer: {seen!r}", retryable=True)
+        return StageError(
+            FailureKind.MALFORMED, f"{to.name} answered JSON that is no {to.wording.serves}'s answer: {seen!r}", retryable=True
+        )
     answer = cast(Json, body)
     return _error_inside(answer, response, to) if answer.get("error") or answer.get("object") == "error" else answer
 
@@ -293,7 +302,9 @@ def _error_inside(answer: Json, response: httpx.Response, to: Target) -> StageEr
     if isinstance(status, int) and 400 <= status < 600:
         return Refusal.read(status, response.text, response.headers)
     said = Refusal.read(0, response.text, {}).said
-    return StageError(FailureKind.MALFORMED, f"{to.name} answered an error instead of {to.wording.delivers}: {to.hidden(said)}", retryable=True)
+    return StageError(
+        FailureKind.MALFORMED, f"{to.name} answered an error instead of {to.wording.delivers}: {to.hidden(said)}", retryable=True
+    )
 
 
 def _where_else(to: Target) -> str:

@@ -43,6 +43,16 @@ def cost_of(model: str, usage: Usage, provider: str = "openai", *, tier: str | N
     )
 
 
+def image_cost_of(model: str, usage: Usage, provider: str = "openai") -> float | None:
+    """Dollars for an image that was drawn from a text, where ``usage`` counts the text's tokens in and the image's out; None where the
+    price is unknown, or not by the token."""
+    entry = listed(model, provider) or {}
+    sent, received = entry.get("input_cost_per_token"), entry.get("output_cost_per_image_token")
+    if not usage.output_tokens or not isinstance(sent, int | float) or not isinstance(received, int | float):
+        return None
+    return usage.input_tokens * sent + usage.output_tokens * received
+
+
 def listed(model: str, provider: str = "openai") -> Mapping[str, Any] | None:
     """The table's entry for a provider's model: prices, context, endpoints. None where it has none."""
     models = _table(provider)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from data.errors import StageError
 from data.textlimit import TextLimit
 
 if TYPE_CHECKING:
@@ -33,11 +34,15 @@ class Encoded:
 
 
 class ImageModel(Protocol):
-    """A loaded model. Its methods block; each is called from one thread at a time, though different ones may run at once.
+    """A loaded model. Its methods block; each is called from one thread at a time, though different ones may run at once
+    unless ``one_at_a_time``.
 
     ``identity``: model, revision, steps, guidance and whatever else determines pixels besides text, seed and size.
     ``sizes``: by aspect ratio ("16:9", width to height) what it draws well; ``size`` is what it draws where none is asked for.
     ``batch``: how many images it draws at once at most, unless memory allows fewer.
+    ``one_at_a_time``: its steps may not run at once, since its parts take turns on the device (CPU offload).
+
+    What can't be done raises: a StageError, or what torch raises where memory is short. The caller then tries fewer items, or single ones.
     """
 
     @property
@@ -55,16 +60,20 @@ class ImageModel(Protocol):
     @property
     def batch(self) -> int: ...
 
+    @property
+    def one_at_a_time(self) -> bool: ...
+
     def encode(self, texts: Sequence[str]) -> Sequence[Encoded]:
         """One per text, in order."""
         ...
 
-    def denoise(self, features: Sequence[Any], seeds: Sequence[int], size: Size) -> Any:
-        """The latents of a batch, one image per features and seed. Each image's noise comes from its own seed, on the CPU."""
+    def denoise(self, features: Sequence[Any], seeds: Sequence[int], size: Size) -> Sequence[Any]:
+        """The latents of a batch, one entry per image, in order, so that they can be decoded fewer at a time. Each image's noise comes
+        from its own seed, on the CPU."""
         ...
 
-    def decode(self, latents: Any) -> "Sequence[Image]":
-        """The batch's images, RGB."""
+    def decode(self, latents: Sequence[Any], size: Size) -> "Sequence[Image | StageError]":
+        """The images of these latents, RGB, in order; in place of one that is not finite, a StageError (generator/local/pixels.py)."""
         ...
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from data.remote.errors import ApiName, Refusal
-from reasoner.prices import listed
+from data.remote.prices import listed
 
 _LIMIT = re.compile(r"max_completion_tokens")
 _SEED = re.compile(r"\bseed\b")

@@ -4,22 +4,20 @@ What an endpoint does not take is found out when it refuses it, left out from th
 retries are not made here but in the stage that calls the engine; queueing and the time of a call are Balanced's.
 """
 
-import asyncio
 import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import httpx
-import openai
 
 from data.errors import FailureKind, StageError, UsageError
 from data.identity import canonical_json
 from data.remote.balance import Balanced
-from data.remote.bounded import MOST_BYTES, TooLarge, bound
-from data.remote.errors import ApiName, Json, Refusal, Target, not_reached, read_body, refused, unknown_model, wrong_api
+from data.remote.client import Client, parameter_value
+from data.remote.errors import ApiName, Json, Refusal, Wording, read_body, refused, unknown_model, wrong_api
+from data.remote.prices import cost_of
 from data.usage import Usage
 from reasoner.apis import chat as chat_completions
 from reasoner.apis import responses
@@ -27,19 +25,11 @@ from reasoner.apis.abilities import Abilities, first_guess, learned, without_ref
 from reasoner.apis.wire import Said
 from reasoner.channels import final_answer
 from reasoner.chat import Chat, Completion
-from reasoner.prices import cost_of
 
 log = logging.getLogger(__name__)
 
-OPENAI = "https://api.openai.com/v1"
-NO_KEY = "none"
-"""What is sent where no key is set: local servers ask for none, but the client insists on one."""
 OURS = ("model", "messages", "input", "instructions", "stream")
 """Parameters that a spec can't set."""
-CONNECT_SECONDS = 10.0
-MODELS_SECONDS = 10.0
-KEPT_OPEN_SECONDS = 4.0
-"""How long a connection is kept between calls: less than servers do (5 s as a rule), so that none is used that has just been closed."""
 
 
 class Api(Protocol):
@@ -65,25 +55,17 @@ class OpenAIEndpoint:
     """
 
     def __init__(self, model: str, *, url: str | None, api_key: str | None, parameters: Mapping[str, Any], timeout: float) -> None:
-        address = url or OPENAI
-        parts = urlsplit(address)
-        host = parts.hostname or ""
-        at_openai = host == "api.openai.com" or host.endswith(".api.openai.com")
-        self._region = host.removesuffix("api.openai.com").rstrip(".") if at_openai else None
-        key = _checked_key(api_key)
         parameters = dict(parameters)
         self._fixed_api = _checked_api(parameters.pop("api", None))
-        own = {name: _value(value) for name, value in parameters.items()}
+        own = {name: parameter_value(value) for name, value in parameters.items()}
         _check_names(own)
         self._own = {name: api.own_parameters(own) for name, api in APIS.items()}
         self._model = model
-        self._to = Target(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/"), model, key, tuple(own), at_openai)
-        self._can = Abilities(self._fixed_api or first_guess(model, own, at_openai=at_openai))
+        self._client = Client(model, url=url, api_key=api_key, own=tuple(own), timeout=timeout, wording=Wording())
+        self._to = self._client.to
+        self._can = Abilities(self._fixed_api or first_guess(model, own, at_openai=self._to.at_openai))
         self._answered_as: Abilities | None = None
         self._said: set[str] = set()
-        self._models: tuple[str, ...] | None = None
-        self._asking_for_models = asyncio.Lock()
-        self._client = _client(address, key, timeout, at_openai=at_openai)
 
     @property
     def name(self) -> str:
@@ -95,7 +77,7 @@ class OpenAIEndpoint:
 
     async def aclose(self) -> None:
         """Ends the connections that are kept open between calls."""
-        await self._client.close()
+        await self._client.aclose()
 
     async def answer(self, chat: Chat) -> Completion:
         """Answers one chat; raises StageError."""
@@ -129,27 +111,13 @@ class OpenAIEndpoint:
 
     async def _send(self, api: ApiName, body: Mapping[str, Any]) -> Completion | StageError | Refusal:
         began = time.perf_counter()
-        response = await self._post(APIS[api].PATH, body)
+        response = await self._client.post(APIS[api].PATH, body)
         if not isinstance(response, httpx.Response):
             return response
         answer = read_body(response, self._to)
         if isinstance(answer, Refusal | StageError):
             return answer
         return self._read(APIS[api], answer, body.get("seed"), time.perf_counter() - began)
-
-    async def _post(self, path: str, body: Mapping[str, Any]) -> httpx.Response | StageError | Refusal:
-        try:
-            # The response itself, not a model of it: it is read once, and other servers' fields are as good as OpenAI's.
-            return await self._client.post(path, cast_to=httpx.Response, body=body, options={"security": {"bearer_auth": True}})
-        except openai.APIStatusError as error:
-            return Refusal.of(error.response)
-        except TooLarge:
-            message = f"{self.name} sent more than {MOST_BYTES >> 20} MiB, and was cut off"
-            return StageError(FailureKind.TOO_LONG, message, hint="lower reasoner.max_tokens")
-        except openai.OpenAIError as error:
-            return not_reached(error, self._to)
-        except UnicodeEncodeError:
-            return StageError(FailureKind.REJECTED, "the request holds half a character (a lone surrogate), which can't be sent")
 
     def _read(self, api: Api, answer: Json, seed: int | None, latency: float) -> Completion | StageError:
         try:
@@ -164,9 +132,9 @@ class OpenAIEndpoint:
         return Completion(final.text, final.reasoning, usage, latency, seed)
 
     def _priced(self, usage: Usage, answer: Json) -> Usage:
-        if self._region is None or not usage.input_tokens:
+        if self._client.region is None or not usage.input_tokens:
             return usage
-        cost = cost_of(self._model, usage, tier=answer.get("service_tier"), region=self._region)
+        cost = cost_of(self._model, usage, tier=answer.get("service_tier"), region=self._client.region)
         return Usage(usage.input_tokens, usage.output_tokens, cost, usage.cached_tokens, usage.reasoning_tokens)
 
     def _learn(self, began: Abilities, now: Abilities) -> None:
@@ -179,53 +147,10 @@ class OpenAIEndpoint:
 
     async def _failure(self, refusal: Refusal, api: ApiName) -> StageError:
         if refusal.is_about_model():
-            return unknown_model(refusal, await self._model_names(), self._to)
+            return unknown_model(refusal, await self._client.model_names(), self._to)
         if self._fixed_api is not None and refusal.is_about_api(api):
             return wrong_api(refusal, api, self._to)
         return refused(refusal, self._to)
-
-    async def _model_names(self) -> Sequence[str]:
-        """The models that the endpoint says it has, asked for once; none where it doesn't tell."""
-        async with self._asking_for_models:
-            if self._models is None:
-                self._models = await self._ask_for_models()
-            return self._models
-
-    async def _ask_for_models(self) -> tuple[str, ...]:
-        try:
-            response = await self._client.get(
-                "/models", cast_to=httpx.Response, options={"security": {"bearer_auth": True}, "timeout": MODELS_SECONDS}
-            )
-            return tuple(str(model["id"]) for model in response.json()["data"])
-        except (openai.OpenAIError, ValueError, TypeError, LookupError):
-            return ()
-
-
-def _client(address: str, key: str | None, timeout: float, *, at_openai: bool) -> openai.AsyncOpenAI:
-    # As many connections as there are calls: how many those are, Balanced decides.
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEPT_OPEN_SECONDS)
-    seconds = httpx.Timeout(timeout, connect=min(CONNECT_SECONDS, timeout), pool=None)
-    hooks = {"response": [bound]}
-    # What is compressed can be far larger than what comes in.
-    headers: dict[str, Any] = {"Accept-Encoding": "identity"}
-    if not at_openai:
-        # The package takes these from the environment, and they are nobody else's business.
-        headers |= {"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()}
-    return openai.AsyncOpenAI(
-        base_url=address,
-        api_key=key or NO_KEY,
-        max_retries=0,
-        timeout=seconds,
-        default_headers=headers,
-        http_client=openai.DefaultAsyncHttpxClient(timeout=seconds, limits=limits, event_hooks=hooks),
-    )
-
-
-def _checked_key(key: str | None) -> str | None:
-    key = (key or "").strip()
-    if not (key.isascii() and key.isprintable()):
-        raise UsageError("the API key holds characters that no key has", hint="copy it again, without line breaks or quotation marks")
-    return key or None
 
 
 def _checked_api(api: object) -> ApiName | None:
@@ -240,16 +165,6 @@ def _checked_api(api: object) -> ApiName | None:
 def _check_names(own: Mapping[str, Any]) -> None:
     if wrong := [name for name in OURS if name in own]:
         raise UsageError(f"{wrong[0]} can't be set in the engine spec", hint=f"leave {wrong[0]} out")
-
-
-def _value(value: object) -> object:
-    """A parameter's value as it is sent: specs hold JSON objects and lists as text."""
-    if isinstance(value, str) and value[:1] in ("{", "["):
-        try:
-            return json.loads(value)
-        except ValueError:
-            return value
-    return value
 
 
 def openai_engine(

@@ -146,6 +146,10 @@ _KNOWN: Sequence[tuple[re.Pattern[str], Callable[[re.Match[str]], Trouble]]] = [
         _said("the command finds no distribution called vllm", "call its module: --vllm 'PYTHON -m vllm.entrypoints.openai.api_server'"),
     ),
     (
+        re.compile(r"No module named '?vllm\.[^\n]*hidden_states|extract_hidden_states[^\n]*(?:not supported|Unsupported|Input should be)"),
+        _said("this version of vLLM can't hand out text features", "pip install --upgrade 'vllm>=0.32', in its environment"),
+    ),
+    (
         re.compile(r"No module named '?vllm|vllm: No such file"),
         _said("there is no vLLM where one was expected", "name another with --vllm, or PHOROPTER_VLLM"),
     ),

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ import httpx
 
 from data.errors import FatalError, UsageError
 from reasoner.serving import keeper
-from reasoner.serving.launch import CONTEXT, MEMORY_SHARE, Serving, find_vllm, serve_command, serve_environment
+from reasoner.serving.launch import CONTEXT, MEMORY_SHARE, Features, Serving, find_vllm, serve_command, serve_environment
 from reasoner.serving.log import known_trouble, latest_line, telling_lines
 from reasoner.serving.machine import free_port, gpu_bytes, gpu_names, has_gpu, port_trouble, resident_bytes
 from reasoner.serving.weights import model_name
@@ -65,7 +66,10 @@ class VllmServer:
 
     ``model``: a name, or a folder. ``command``: what starts vLLM, or a Python or an environment that has it; "" looks in the usual places.
     ``environment``: the server's, as launch.py filters it. ``port`` None: a free one. Other hosts than this machine's own are
-    served only with an ``api_key``. UsageError for what can't be served; nothing is started before :meth:`ready`.
+    served only with an ``api_key``. ``features``: also hand out text features, by files in that folder, which is this server's own: it is
+    made for it, for this user alone, and removed when the server stops.
+
+    UsageError for what can't be served; nothing is started before :meth:`ready`.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class VllmServer:
         api_key: str | None = None,
         memory_share: float = MEMORY_SHARE,
         max_model_len: int = CONTEXT,
+        features: Features | None = None,
         start_timeout: float = START_SECONDS,
         grace: float = GRACE_SECONDS,
     ) -> None:
@@ -90,7 +95,7 @@ class VllmServer:
         self._vllm = find_vllm(command, environment, [Path.cwd(), Path(sys.prefix).parent])
         self._environment = dict(environment)
         self._port_is_given = port is not None
-        self._serving = Serving(model, host, port or 0, memory_share, max_model_len, gpu=has_gpu())
+        self._serving = Serving(model, host, port or 0, memory_share, max_model_len, has_gpu(), features)
         if port is not None:
             self._refuse_taken()
         self._start_timeout = start_timeout
@@ -107,6 +112,11 @@ class VllmServer:
     def model(self) -> str:
         """The name or folder that was asked for."""
         return self._serving.model
+
+    @property
+    def features(self) -> Features | None:
+        """What it hands out of texts; None where it only chats."""
+        return self._serving.features
 
     @property
     def url(self) -> str:
@@ -161,6 +171,8 @@ class VllmServer:
         child, self._child = self._child, None
         if child is not None:
             await asyncio.to_thread(self._end, child)
+        if self._serving.features:
+            await asyncio.to_thread(shutil.rmtree, self._serving.features.folder, ignore_errors=True)
 
     # -- starting
 
@@ -211,6 +223,8 @@ class VllmServer:
 
     def _launch(self) -> _Child:
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
+        if self._serving.features:
+            _make_private(self._serving.features.folder)
         self._log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
         command = serve_command(self._vllm, self._serving)
         environment = serve_environment(self._environment, self._serving, self.api_key)
@@ -322,6 +336,12 @@ class VllmServer:
                     f"vLLM is up, but does not answer chats: {error}; log: {self.log_file}", hint="does the model chat?"
                 ) from None
             return tokens / (time.perf_counter() - began)
+
+
+def _make_private(folder: Path) -> None:
+    """An empty folder that only this user can look into: its files tell of texts."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True)
 
 
 def _exists(process: int) -> bool:

@@ -82,15 +82,25 @@ def reasoning_parser(model: str) -> str | None:
 
 def longest_context(model: str) -> int | None:
     """The tokens that the model can take, its answer included; None where only vLLM will know."""
+    return _number(model, "max_position_embeddings")
+
+
+def layer_count(model: str) -> int | None:
+    """How many layers the model has; None where only vLLM will know."""
+    return _number(model, "num_hidden_layers")
+
+
+def _number(model: str, name: str) -> int | None:
+    """What the configuration of the model, or of the language model in it, says of ``name``."""
     folder = model_folder(model)
     if folder is None:
         return None
     config = _config(folder)
     inner: Any = config.get("text_config")
     for place in (config, inner):
-        longest = cast(Mapping[str, Any], place).get("max_position_embeddings") if isinstance(place, Mapping) else None
-        if isinstance(longest, int):
-            return longest
+        number = cast(Mapping[str, Any], place).get(name) if isinstance(place, Mapping) else None
+        if isinstance(number, int):
+            return number
     return None
 
 

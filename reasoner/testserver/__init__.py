@@ -1,7 +1,8 @@
-"""A model server for tests, on loopback: it speaks chat completions and the Responses API, and misbehaves on request.
+"""A model server for tests, on loopback: it speaks chat completions and the Responses API, draws images, moderates, and misbehaves on
+request.
 
-The model's name chooses what happens (behaviors.py); ``good`` answers well. Answers are made up from the question and its seed, so they are
-the same each time. There is no model behind it, and it never listens beyond this machine::
+The model's name chooses what happens (behaviors.py, images.py); ``good`` answers well. Answers are made up from the question and its seed,
+so they are the same each time. There is no model behind it, and it never listens beyond this machine::
 
     with serving() as server:
         engine = openai_engine("good", urls=[server.url], ...)
@@ -11,5 +12,6 @@ the same each time. There is no model behind it, and it never listens beyond thi
 
 from reasoner.testserver.app import ChatServer, Received, serving
 from reasoner.testserver.behaviors import BEHAVIORS, Behavior
+from reasoner.testserver.images import IMAGES, VERDICTS
 
-__all__ = ["BEHAVIORS", "Behavior", "ChatServer", "Received", "serving"]
+__all__ = ["BEHAVIORS", "IMAGES", "VERDICTS", "Behavior", "ChatServer", "Received", "serving"]

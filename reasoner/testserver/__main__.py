@@ -5,7 +5,7 @@ import signal
 import threading
 from contextlib import suppress
 
-from reasoner.testserver import BEHAVIORS, serving
+from reasoner.testserver import BEHAVIORS, IMAGES, VERDICTS, serving
 
 
 def main() -> None:
@@ -20,8 +20,11 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with serving(**vars(options)) as server:
         print(server.url, flush=True)
-        for name, behavior in BEHAVIORS.items():
-            print(f"  {name:<20} {behavior.description}", flush=True)
+        for title, behaviors in (("", BEHAVIORS), ("asked for images", IMAGES), ("asked for a verdict", VERDICTS)):
+            if title:
+                print(f"{title}:", flush=True)
+            for name, behavior in behaviors.items():
+                print(f"  {name:<21} {behavior.description}", flush=True)
         with suppress(KeyboardInterrupt):
             threading.Event().wait()
 

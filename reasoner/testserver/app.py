@@ -20,6 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from reasoner.testserver.behaviors import BEHAVIORS, Broken, Error, Raw, Reply, unauthorized, unknown_model
+from reasoner.testserver.images import IMAGES, VERDICTS, image_body, moderation
 from reasoner.testserver.shapes import Answer, Api, Json, Question, chat_chunks, chat_completion, error_body, response, response_events
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -118,6 +119,14 @@ def make_app(
     async def responses(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
         return await answer(request, "responses")
 
+    @app.post("/v1/images/generations")
+    async def images(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return await answer(request, "images")
+
+    @app.post("/v1/moderations")
+    async def moderations(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return await answer(request, "moderations")
+
     @app.get("/v1/models")
     async def models(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
         if refused := note(request, {}):
@@ -139,12 +148,15 @@ def _key(request: Request) -> str:
 
 
 def _answered(question: Question) -> Response:
-    behavior = BEHAVIORS.get(question.model)
+    special = {"images": IMAGES, "chat": VERDICTS}.get(question.api, {})
+    behavior = special.get(question.model) or BEHAVIORS.get(question.model)
     if behavior is None:
         return _rendered(unknown_model(question.model))
     reply = behavior.reply(question)
     if not isinstance(reply, Answer):
         return _rendered(reply)
+    if question.api in ("images", "moderations"):
+        return JSONResponse(image_body(question) if question.api == "images" else moderation(question))
     more = (behavior.reply(replace(question, index=index)) for index in range(1, question.body.get("n") or 1))
     answers = [reply, *(other for other in more if isinstance(other, Answer))]
     whole, parts = (chat_completion, chat_chunks) if question.api == "chat" else (response, response_events)

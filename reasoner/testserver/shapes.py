@@ -1,4 +1,4 @@
-"""Answers in the shapes of the two APIs: chat completions and Responses, whole and streamed, and the errors of both.
+"""Answers in the shapes of the two APIs for texts: chat completions and Responses, whole and streamed, and the errors of both.
 
 Field names are those of OpenAI's API. Reasoning stands in ``message.reasoning``, as with vLLM, or in ``reasoning_content``, as with others.
 """
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-Api: TypeAlias = Literal["chat", "responses"]
+Api: TypeAlias = Literal["chat", "responses", "images", "moderations"]
 Json: TypeAlias = dict[str, Any]
 
 
@@ -31,9 +31,11 @@ class Question:
 
     @property
     def user(self) -> str:
-        return _text_of(self._messages(), "user")
+        return str(self.body.get("prompt")) if self.api == "images" else _text_of(self._messages(), "user")
 
     def _messages(self) -> Any:
+        if self.api == "images":
+            return []
         said: Any = self.body.get("messages" if self.api == "chat" else "input") or []
         return [{"role": "user", "content": said}] if isinstance(said, str) else said
 

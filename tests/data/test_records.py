@@ -1,6 +1,7 @@
 """The nouns: through JSON and back, and what their ids depend on."""
 
 import json
+import pickle
 from dataclasses import replace
 
 import pytest
@@ -8,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data import scene as scene_module
+from data.errors import FailureKind, StageError
 from data.records import Criterion, CriterionKind, Need, Prompt, Split, SystemPrompt, Trial, TrialRequest
 from data.scene import BACKGROUNDS, COLORS, KINDS, MAX_COUNT, Check, Direction, Relation, Scene, Size, Thing
+from data.usage import Usage
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
 kinds = st.lists(st.sampled_from(KINDS), min_size=1, max_size=3, unique=True).map(tuple)
@@ -113,3 +116,9 @@ def test_a_trial_is_its_request_under_a_pipeline() -> None:
 def test_what_cannot_be_painted_is_refused(make, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         make()
+
+
+def test_a_stage_error_travels_between_processes() -> None:
+    error = StageError(FailureKind.BLOCKED, "no", retryable=True, hint="reword", retry_after=2.0, usage=Usage(1, 2, 0.5))
+    found = pickle.loads(pickle.dumps(error))
+    assert (type(found), str(found), vars(found)) == (StageError, "no", vars(error))

@@ -9,8 +9,9 @@ import pytest
 
 from data.errors import FailureKind, StageError, UsageError
 from data.remote.balance import Balanced
+from data.remote.providers import missing_keys, provider_of
 from reasoner.chat import Chat, Completion
-from reasoner.engines.litellm import LiteLLMEndpoint, litellm_engine, missing_keys, provider_of
+from reasoner.engines.litellm import LiteLLMEndpoint, litellm_engine
 from reasoner.rewrite import rewrite_schema
 from reasoner.testserver import ChatServer, serving
 

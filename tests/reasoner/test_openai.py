@@ -16,10 +16,10 @@ import pytest
 
 from data.errors import FailureKind, StageError, UsageError
 from data.remote.errors import Refusal, Target, refused
+from data.remote.prices import cost_of
 from data.usage import Usage
 from reasoner.chat import Chat, Completion
 from reasoner.engines.openai import OpenAIEndpoint, openai_engine
-from reasoner.prices import cost_of
 from reasoner.testserver import ChatServer, serving
 
 KEY = "sk-very-secret-0123456789"

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from data.remote.prices import cost_of, listed
 from data.usage import Usage
-from reasoner.prices import cost_of, listed
 
 USAGE = Usage(1000, 200, None, cached_tokens=600, reasoning_tokens=150)
 
@@ -63,7 +63,7 @@ def test_nothing_used_costs_nothing():
 
 def test_litellm_is_not_imported():
     code = (
-        "import sys; from reasoner.prices import cost_of; from data.usage import Usage; "
+        "import sys; from data.remote.prices import cost_of; from data.usage import Usage; "
         "assert cost_of('gpt-5.5', Usage(1, 1)); assert 'litellm' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

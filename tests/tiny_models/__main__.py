@@ -7,7 +7,16 @@ import argparse
 import importlib
 from pathlib import Path
 
-NAMES = ("lens", "lens_single_file", "gpt_oss", "qwen_image", "qwen_image_21")
+NAMES = (
+    "lens",
+    "lens_single_file",
+    "gpt_oss",
+    "qwen_image",
+    "qwen_image_21",
+    "stable_diffusion_xl",
+    "flux2_klein",
+    "z_image",
+)
 """Modules of this folder; each has ``DESCRIPTION`` and ``build(folder)``."""
 
 

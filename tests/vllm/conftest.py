@@ -12,7 +12,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -115,23 +116,35 @@ class Served:
     def spec(self) -> str:
         return self.record["reasoner"]
 
+    def stop(self) -> None:
+        """As Ctrl-C does; returns when it has ended."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+
+
+@contextmanager
+def serving(model: Path, *arguments: object, cwd: Path) -> Generator[Served]:
+    """Our command with a real vLLM behind it."""
+    process = start("reasoner", "serve", model, *arguments, "--json", cwd=cwd)
+    served = Served(process, {}, cwd / "said")
+    try:
+        until(lambda: (cwd / "printed").read_text().endswith("}\n"), "vLLM is ready", process)
+        served.record.update(json.loads((cwd / "printed").read_text()))
+        yield served
+    finally:
+        served.stop()
+
 
 @pytest.fixture(scope="module")
 def served(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Our command with a real vLLM behind it."""
-    cwd = tmp_path_factory.mktemp("served")
-    process = start("reasoner", "serve", tiny, "--json", cwd=cwd)
-    try:
-        until(lambda: (cwd / "printed").read_text().endswith("}\n"), "vLLM is ready", process)
-        yield Served(process, json.loads((cwd / "printed").read_text()), cwd / "said")
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise
+    """The tiny GPT-OSS, served."""
+    with serving(tiny, cwd=tmp_path_factory.mktemp("served")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -211,7 +211,7 @@ def batch(lessons: Sequence[tuple[list[int], list[int]]]) -> tuple[torch.Tensor,
 
 def save(learner: GptOssForCausalLM, words: PreTrainedTokenizerFast, folder: Path) -> None:
     """Writes a folder that vLLM serves."""
-    learner.eval().to(torch.bfloat16)
+    learner.eval().bfloat16()
     learner.generation_config.eos_token_id = [RETURN, PAD, CALL]
     learner.save_pretrained(folder)
     words.save_pretrained(folder)

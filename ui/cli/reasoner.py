@@ -7,7 +7,9 @@ import typer
 from ui.cli.options import Home, Json, Profile, resolved
 
 if TYPE_CHECKING:
+    from reasoner.serving.launch import Features
     from reasoner.serving.server import Report, VllmServer
+    from ui.settings import Settings
 
 app = typer.Typer(help="Serve a model that rewrites.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -30,6 +32,13 @@ def serve(
     vllm: Annotated[str | None, typer.Option(help="The command that starts vLLM, or a Python that has it.", metavar="COMMAND")] = None,
     memory_share: Annotated[float | None, typer.Option(help="Of the GPU's memory; 0.45 by default.", metavar="SHARE")] = None,
     max_model_len: Annotated[int | None, typer.Option(help="Tokens of question and answer together; 8192 by default.", metavar="N")] = None,
+    features: Annotated[bool, typer.Option("--features", help="Let --generator lens:FOLDER@URL read with this model, too.")] = False,
+    feature_layers: Annotated[
+        str,
+        typer.Option(
+            help="The layers that it reads, from 0, such as 5,11,17,23; by default the ends of the model's quarters.", metavar="N,…"
+        ),
+    ] = "",
     profile: Profile = None,
     home: Home = None,
     json: Json = False,
@@ -44,6 +53,8 @@ def serve(
 
     settings = resolved(context).settings
     options: dict[str, Any] = {"memory_share": memory_share, "max_model_len": max_model_len}
+    if features or feature_layers:
+        options["features"] = _features(settings, model, feature_layers)
     server = VllmServer(
         model,
         environment=environment_for(settings),
@@ -68,6 +79,14 @@ def serve(
         say("stopped")
 
 
+def _features(settings: "Settings", model: str, layers: str) -> "Features":
+    import os
+
+    from reasoner.serving.launch import Features, feature_layers
+
+    return Features(settings.home.absolute() / "features" / str(os.getpid()), feature_layers(model, layers))
+
+
 async def _serve(server: "VllmServer", json: bool) -> None:
     from ui.cli.output import print_json, say
 
@@ -90,11 +109,19 @@ def _spec(server: "VllmServer") -> str:
     return f"openai:{server.name}@{server.url}"
 
 
+def _generator(server: "VllmServer") -> str:
+    """What to put FOLDER of Lens's own weights into."""
+    return f"lens:FOLDER@{server.url}"
+
+
 def _record(server: "VllmServer", report: "Report") -> dict[str, Any]:
+    features = server.features
     return {
         "model": server.name,
         "url": server.url,
         "reasoner": _spec(server),
+        "generator": _generator(server) if features else None,
+        "feature_layers": features.layers if features else None,
         "process": server.process,
         "log": str(server.log_file),
         "memory": {"bytes": report.memory, "gpu_bytes": report.gpu_memory},
@@ -108,7 +135,8 @@ def _lines(server: "VllmServer", report: "Report") -> list[str]:
     from ui.cli.output import seconds
 
     memory = [f"{size / GIB:.1f} GiB {where}" for where, size in (("on the GPU", report.gpu_memory), ("of RAM", report.memory)) if size]
-    return [
+    features = server.features
+    lines = [
         f"{server.name} is served at {server.url}",
         f"memory   {', '.join(memory) or 'unknown'}",
         f"speed    {report.tokens_per_second:.0f} tokens/s, eight chats at once; it took {seconds(report.start_seconds)} to start",
@@ -116,3 +144,10 @@ def _lines(server: "VllmServer", report: "Report") -> list[str]:
         "",
         "next: " + shlex.join(["phoropter", "rewrite", "a birthday", "--reasoner", _spec(server)]),
     ]
+    if features:
+        lines.insert(3, f"features after layers {', '.join(map(str, features.layers))}")
+        lines.append(
+            "or:   "
+            + shlex.join(["phoropter", "imagine", "a quiet harbour", "--reasoner", _spec(server), "--generator", _generator(server)])
+        )
+    return lines

@@ -107,7 +107,10 @@ def _ray(spec: Spec, settings: EngineSettings, building: Building) -> ImageGener
     of_pool = {name: value for name, value in inner.parameters.items() if name in POOL_PARAMETERS}
     of_inner = {name: value for name, value in inner.parameters.items() if name not in POOL_PARAMETERS}
     make = partial(_member, replace(inner, parameters=of_inner), settings, building.settings)
-    return closed(RayPool.start(make, cluster=building.settings.cluster, timeout=settings.timeout, **of_pool), building)
+    return closed(
+        RayPool.start(make, cluster=building.settings.cluster, at_once=max(2, 2 * settings.batch), timeout=settings.timeout, **of_pool),
+        building,
+    )
 
 
 def _member(spec: Spec, settings: EngineSettings, all_settings: Settings) -> ImageGenerator:
@@ -132,17 +135,22 @@ GENERATORS: Mapping[str, Callable[[Spec, EngineSettings, Building], ImageGenerat
 
 def _moderation(spec: Spec, settings: EngineSettings) -> "Guard":
     """OpenAI's moderation endpoint, or one of that shape."""
-    from generator.guards.moderation import ModerationGuard
+    from generator.guards.moderation import moderation_guard
 
-    return from_parameters(ModerationGuard, spec, model=spec.model, url=spec.endpoint, api_key=api_key(spec), timeout=settings.timeout)
+    return _guard(moderation_guard, spec, settings)
 
 
 def _chat_guard(spec: Spec, settings: EngineSettings) -> "Guard":
     """A model behind a chat endpoint that is told what may not pass."""
     _needs_model(spec, "chat:openai/gpt-oss-safeguard-20b@http://localhost:8000/v1?images=false")
-    from generator.guards.chat import ChatGuard
+    from generator.guards.chat import chat_guard
 
-    return from_parameters(ChatGuard, spec, model=spec.model, url=spec.endpoint, api_key=api_key(spec), timeout=settings.timeout)
+    return _guard(chat_guard, spec, settings)
+
+
+def _guard(build: "Callable[..., Guard]", spec: Spec, settings: EngineSettings) -> "Guard":
+    given = {"model": spec.model, "urls": spec.endpoints, "api_key": api_key(spec)}
+    return from_parameters(build, spec, **given, most=settings.at_once, timeout=settings.timeout)
 
 
 GUARDS: Mapping[str, Callable[[Spec, EngineSettings], "Guard"]] = {"moderation": _moderation, "chat": _chat_guard}

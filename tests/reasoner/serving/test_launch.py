@@ -1,5 +1,6 @@
 """Before anything is started, and after it failed: the model's folder, finding vLLM, calling it, reading its log."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -7,7 +8,18 @@ import pytest
 
 from data.errors import UsageError
 from reasoner.engines.vllm_in_process import VllmInProcess
-from reasoner.serving.launch import HARMONY_DATE, MODULE, OLD_MODULE, Serving, find_vllm, serve_command, serve_environment
+from reasoner.serving.launch import (
+    HARMONY_DATE,
+    HIDDEN_STATES,
+    MODULE,
+    OLD_MODULE,
+    Features,
+    Serving,
+    feature_layers,
+    find_vllm,
+    serve_command,
+    serve_environment,
+)
 from reasoner.serving.log import known_trouble, latest_line, telling_lines
 from reasoner.serving.weights import digest, longest_context, model_identity, model_name, reasoning_parser
 from tests.reasoner.serving.conftest import KEY
@@ -226,3 +238,45 @@ def test_lines_lose_what_vllm_puts_before_them() -> None:
     assert latest_line(f"{line}\n\n") == "Loading weights"
     assert telling_lines(f"first\n{line}\n") == ["first", "Loading weights"]
     assert latest_line("") == ""
+
+
+# -- text features
+
+
+def test_the_command_line_for_features() -> None:
+    command = serve_command(["vllm"], Serving("openai/gpt-oss-20b", features=Features(Path("/private/features"), (5, 11, 17, 23))))
+    given = flags(command)
+    reading = json.loads(given["--speculative-config"])
+    assert reading["draft_model_config"]["hf_config"]["eagle_aux_hidden_state_layer_ids"] == [6, 12, 18, 24]
+    assert json.loads(given["--kv-transfer-config"])["kv_connector_extra_config"] == {"shared_storage_path": "/private/features"}
+    assert "--no-async-scheduling" in given
+    plain = flags(serve_command(["vllm"], Serving("openai/gpt-oss-20b")))
+    assert plain.keys() < given.keys()
+    assert not {"--speculative-config", "--kv-transfer-config", "--scheduler-cls"} & plain.keys()
+
+
+def test_vllm_finds_what_hands_features_out() -> None:
+    serving = Serving("openai/gpt-oss-20b", features=Features(Path("/private"), (1,)))
+    assert serve_environment({"PYTHONPATH": "/mine"}, serving, None)["PYTHONPATH"] == f"{HIDDEN_STATES}:/mine"
+    assert serve_environment({}, serving, None)["PYTHONPATH"] == str(HIDDEN_STATES)
+    assert "PYTHONPATH" not in serve_environment({}, Serving("openai/gpt-oss-20b"), None)
+    module, _, scheduler = flags(serve_command(["vllm"], serving))["--scheduler-cls"].partition(".")
+    assert f"class {scheduler}(" in (HIDDEN_STATES / f"{module}.py").read_text()
+
+
+@pytest.mark.parametrize(("depth", "layers"), [(24, (5, 11, 17, 23)), (36, (8, 17, 26, 35)), (4, (0, 1, 2, 3)), (2, (0, 1)), (1, (0,))])
+def test_features_come_from_the_ends_of_the_quarters(tmp_path: Path, depth: int, layers: tuple[int, ...]) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"num_hidden_layers": depth}))
+    assert feature_layers(str(tmp_path)) == layers
+
+
+def test_a_model_by_its_name_is_taken_for_gpt_oss_20b() -> None:
+    assert feature_layers("openai/gpt-oss-20b") == (5, 11, 17, 23)
+    assert feature_layers("openai/gpt-oss-120b", "8,35") == (8, 35)
+
+
+@pytest.mark.parametrize("wanted", ["x", "1,,2", "2,1", "1,1", "-1,2", "3,4", "1;2", "1.5"])
+def test_layers_that_cannot_be_had_are_told(tmp_path: Path, wanted: str) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"num_hidden_layers": 4}))
+    with pytest.raises(UsageError, match="feature layers"):
+        feature_layers(str(tmp_path), wanted)
