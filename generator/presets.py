@@ -39,8 +39,8 @@ class TextReading:
 
     ``results``: what its encode_prompt returns, in order, by the names of the arguments that take them; "": not needed. Where negatives are
     among them, both are made in one call.
-    ``mask``: the argument for a mask over ``results[0]``, without which all texts of a batch have to be equally long. ``listed``: it takes
-    a list of tensors instead, one per text.
+    ``mask``: the argument for a mask over ``results[0]``, without which only texts that are equally long are drawn in one call.
+    ``listed``: the features are a list of tensors instead, one per text.
     ``tokens``: how many tokens it reads of a text and what it puts around it, None where it reads all; what it reads beyond is cut.
     ``argument``: sets ``tokens``, where there is one. ``tokenizer``: the component that counts; ``around``: the words that the pipeline
     puts around a text, as far as they count.
@@ -144,7 +144,8 @@ _QWEN_IMAGE_21 = Preset(
     negative=" ",
     sizes=buckets(1024 * 1024, 32),
     multiple=32,
-    reading=TextReading(("prompt_embeds",), mask="prompt_embeds_mask"),
+    # It takes a mask, too, but places the image behind the longest text of a batch, so that batch mates would change it.
+    reading=TextReading(("prompt_embeds",)),
     splits=True,
 )
 _Z_IMAGE = Preset(

@@ -21,6 +21,8 @@ os.environ.update(
     VLLM_NO_USAGE_STATS="1",
     RAY_USAGE_STATS_ENABLED="0",
     DO_NOT_TRACK="1",
+    # Tests run side by side; torch's threads would wait for each other, spinning.
+    OMP_NUM_THREADS="1",
     PYTHON_KEYRING_BACKEND="keyring.backends.null.Keyring",
 )
 for name in list(os.environ):

@@ -7,7 +7,7 @@ import urllib.request
 from dataclasses import dataclass
 
 from data.errors import UsageError
-from reasoner.engines.openai import OPENAI
+from data.remote.client import OPENAI
 from ui.engines import OPENAI_KEY, OWN_KEY, api_key
 from ui.spec import KEY_ENV, Spec, nearest
 

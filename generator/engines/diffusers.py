@@ -94,20 +94,12 @@ class DiffusersModel:
         return encoded
 
     def denoise(self, features: Sequence[Any], seeds: Sequence[int], size: Size) -> list[Any]:
-        arguments = {
-            **self._arguments,
-            **self._words(features),
-            "generator": [torch.Generator("cpu").manual_seed(seed) for seed in seeds],
-            "width": size.width,
-            "height": size.height,
-            "output_type": "pt",
-        }
-        try:
-            drawn: list[Any] = _outcomes(self._pipeline(**arguments))
-        except _Undecoded as reached:
-            drawn = list(reached.latents)
+        drawn: dict[int, Any] = {}
+        for group in _alike(features, self._preset.reading):
+            outcomes = self._draw([features[place] for place in group], [seeds[place] for place in group], size)
+            drawn.update(zip(group, outcomes, strict=True))
         self._pipeline.maybe_free_model_hooks()
-        return drawn
+        return [drawn[place] for place in range(len(features))]
 
     def decode(self, latents: Sequence[Any], size: Size) -> "list[Image | StageError]":
         images: list[Image | StageError] = []
@@ -122,6 +114,21 @@ class DiffusersModel:
         """The model can't be used afterwards."""
         del self._pipeline, self._decode
         devices.free_memory()
+
+    def _draw(self, features: Sequence[Any], seeds: Sequence[int], size: Size) -> list[Any]:
+        """Latents; or what is drawn, where the decoder does not run apart."""
+        arguments = {
+            **self._arguments,
+            **self._words(features),
+            "generator": [torch.Generator("cpu").manual_seed(seed) for seed in seeds],
+            "width": size.width,
+            "height": size.height,
+            "output_type": "pt",
+        }
+        try:
+            return list(_outcomes(self._pipeline(**arguments)))
+        except _Undecoded as reached:
+            return list(reached.latents)
 
     def _branches(self) -> bool:
         guidance = self._preset.guidance
@@ -380,6 +387,16 @@ def _text_limit(pipeline: Any, reading: TextReading | None) -> TextLimit | None:
 def _beginning(text: str, limit: TextLimit) -> str:
     """As much of ``text`` as fits into ``limit``."""
     return text[: bisect_right(range(len(text) + 1), limit.tokens, key=lambda end: limit.count(text[:end])) - 1]
+
+
+def _alike(texts: Sequence[Any], reading: TextReading | None) -> list[list[int]]:
+    """The places of ``texts`` in groups that can be drawn in one call."""
+    if reading is None or reading.listed or reading.mask:
+        return [list(range(len(texts)))]
+    groups: dict[int, list[int]] = {}
+    for place, features in enumerate(texts):
+        groups.setdefault(len(features[reading.results[0]]), []).append(place)
+    return list(groups.values())
 
 
 def _batched(texts: Sequence[Features], reading: TextReading, device: Any, prefix: str = "") -> dict[str, Any]:

@@ -27,6 +27,7 @@ from generator.local import Encoded, Size
 from generator.local import device as devices
 from generator.local.memory import check_memory
 from generator.local.pixels import to_images
+from generator.local.quiet import hush
 from generator.local.weights import fingerprint
 from generator.sizes import checked, parse_size
 
@@ -111,13 +112,18 @@ class LensModel:
         return images
 
     def language_model(self) -> "GptOssTextEncoder":
-        """The GPT-OSS that reads for Lens, for a reasoner that shares it; UsageError where it is not in this process."""
+        """The GPT-OSS that reads for Lens, for a reasoner that shares it; UsageError where it is not in this process, or comes and goes."""
         from generator.lens.encoder import GptOssTextEncoder
 
         if not isinstance(self._encoder, GptOssTextEncoder):
             raise UsageError(
                 "the text encoder is not in this process, so there is no language model to share",
                 hint="leave out @ENDPOINT in the generator's spec, or let the reasoner use that server, too: openai:MODEL@ENDPOINT",
+            )
+        if self.one_at_a_time:
+            raise UsageError(
+                "the language model is offloaded from the device after each text, and can't write meanwhile",
+                hint="leave out offload in the generator's spec, or take another reasoner than shared",
             )
         return self._encoder
 
@@ -187,6 +193,7 @@ def load_lens(
     steps = variant.steps if steps is None else _at_least_one("steps", steps, int)
     guidance = variant.guidance if guidance is None else _at_least_one("guidance", guidance, (int, float))
     only = None if size is None else checked(parse_size(size), MULTIPLE)
+    hush()
     folder = find_folder(source, revision)
     check_memory(
         folder,

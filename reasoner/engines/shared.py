@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache
 
 from data.errors import FailureKind, StageError, UsageError
@@ -108,33 +109,38 @@ class SharedReasoner:
 
     def _outcomes(self, questions: "Sequence[_Question]", stopped: Event) -> "dict[int, Completion | Exception]":
         """By the place of the question."""
-        if not questions:
-            return {}
-        most = min(self._most or len(questions), len(questions))
-        batch, rest = questions[:most], questions[most:]
+        outcomes: dict[int, Completion | Exception] = {}
+        while questions:
+            batch = questions[: self._most]
+            made = self._batch_outcomes(batch, stopped)
+            if made is None and len(batch) > 1:
+                self._most = len(batch) // 2
+                log.warning("not enough memory to write %d answers at once: %d from now on", len(batch), self._most)
+                continue
+            outcomes |= {batch[0].place: _no_room()} if made is None else made
+            questions = questions[len(batch) :]
+        return outcomes
+
+    def _batch_outcomes(self, batch: "Sequence[_Question]", stopped: Event) -> "dict[int, Completion | Exception] | None":
+        """None where there was not enough memory."""
         began = time.perf_counter()
         try:
             answers = _written(self._shared.model, batch, self._harmony, self._temperature, stopped)
         except Exception as error:
             if not _is_out_of_memory(error):
-                return {question.place: error for question in batch} | self._outcomes(rest, stopped)
+                return {question.place: error for question in batch}
             answers = None
-        # Out of the except clause: an exception on its way holds on to what was being computed.
         if answers is None:
+            # Only here: an exception on its way holds on to what was being computed.
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
-            if len(batch) == 1:
-                return {batch[0].place: _no_room()} | self._outcomes(rest, stopped)
-            self._most = len(batch) // 2
-            log.warning("not enough memory to write %d answers at once: %d from now on", len(batch), self._most)
-            return self._outcomes(questions, stopped)
+            return None
         seconds = time.perf_counter() - began
-        done = {question.place: self._outcome(question, ids, seconds) for question, ids in zip(batch, answers, strict=True)}
-        return done | self._outcomes(rest, stopped)
+        return {question.place: self._outcome(question, ids, seconds) for question, ids in zip(batch, answers, strict=True)}
 
     def _outcome(self, question: "_Question", ids: Sequence[int], seconds: float) -> Completion | Exception:
         harmony = self._harmony
-        usage = Usage(len(question.ids), len(ids), cost=0.0, reasoning_tokens=harmony.reasoning_tokens(ids))
+        usage = Usage(len(question.ids), len(ids), cost=None, reasoning_tokens=harmony.reasoning_tokens(ids))
         if not harmony.is_answer(ids):
             message = "what the model wrote is not harmony, the form of GPT-OSS's answers"
             return StageError(FailureKind.MALFORMED, message, hint="are these GPT-OSS's own weights?", usage=usage)
@@ -169,7 +175,7 @@ def _written(model: Any, questions: Sequence[_Question], harmony: Harmony, tempe
     limits = torch.tensor([question.chat.max_tokens for question in questions])
     stops = torch.tensor(harmony.stops)
     # One random number for each token, all drawn beforehand: a row's answer depends on its own seed alone.
-    draws = torch.stack([_draws(question.chat.seed, int(limits.max())) for question in questions])
+    draws = pad_sequence([_draws(question.chat) for question in questions], batch_first=True)
     device = model.device
     tokens, given, limits, stops, draws = (tensor.to(device) for tensor in (tokens, given, limits, stops, draws))
     positions = (given.cumsum(dim=1) - 1).clamp(min=0)
@@ -204,8 +210,8 @@ def _read(model: Any, cache: DynamicCache, tokens: Tensor, given: Tensor, positi
     return logits
 
 
-def _draws(seed: int, count: int) -> Tensor:
-    return torch.rand(count, generator=torch.Generator("cpu").manual_seed(seed))
+def _draws(chat: Chat) -> Tensor:
+    return torch.rand(chat.max_tokens, generator=torch.Generator("cpu").manual_seed(chat.seed))
 
 
 def _chosen(logits: Tensor, draws: Tensor, temperature: float) -> Tensor:

@@ -110,7 +110,7 @@ async def test_answers_come_apart_into_text_and_reasoning(reasoner: SharedReason
         assert outcome.reasoning == THOUGHT
         assert outcome.seed == chat.seed
         assert outcome.usage.input_tokens == len(Harmony(tokenizer()).question(chat))
-        assert (outcome.usage.output_tokens, outcome.usage.reasoning_tokens, outcome.usage.cost) == (WRITTEN, 12, 0.0)
+        assert (outcome.usage.output_tokens, outcome.usage.reasoning_tokens, outcome.usage.cost) == (WRITTEN, 12, None)
 
 
 async def test_an_answer_depends_on_its_chat_and_seed_and_not_on_its_batch(reasoner: SharedReasoner):

@@ -9,6 +9,7 @@ Whatever it is asked, it thinks a sentence, and then answers with a picture of a
 # pyright: reportOptionalMemberAccess=false, reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
 
 import hashlib
+import inspect
 import math
 import shutil
 import tempfile
@@ -69,8 +70,8 @@ MARGIN = 12.0
 @cache
 def tokenizer() -> PreTrainedTokenizerFast:
     """The tokenizer of GPT-OSS, o200k_harmony. Making it takes seconds, so it is kept on disk."""
-    versions = f"{transformers.__version__} {tokenizers.__version__}".encode()
-    kept = CACHE / f"o200k-harmony-{hashlib.sha256(versions + Path(__file__).read_bytes()).hexdigest()[:12]}"
+    made_by = f"{transformers.__version__} {tokenizers.__version__} {TEMPLATE} {inspect.getsource(converted)}"
+    kept = CACHE / f"o200k-harmony-{hashlib.sha256(made_by.encode()).hexdigest()[:12]}"
     if not kept.is_dir():
         CACHE.mkdir(exist_ok=True)
         draft = Path(tempfile.mkdtemp(dir=CACHE))
@@ -136,11 +137,11 @@ def tiny_gpt_oss(*, layers: int = 4, hidden: int = 64, seed: int = 0) -> tuple[L
         model.generation_config.eos_token_id = [RETURN, PAD, CALL]
         model.generation_config.do_sample = True
         _widen(model)
-        third = hidden // 6
-        current, copies = slice(0, third), [slice(third, 2 * third), slice(2 * third, 3 * third)]
-        _keep_free(model, slice(third, 3 * third), slice(0, 3 * third))
+        part = hidden // 6
+        current, copies = slice(0, part), [slice(part, 2 * part), slice(2 * part, 3 * part)]
+        _keep_free(model, slice(part, 3 * part), slice(0, 3 * part))
         _look_back(model, current, copies)
-    _teach(model, words, slice(0, 3 * third))
+    _teach(model, words, slice(0, 3 * part))
     return model, words
 
 
@@ -192,7 +193,7 @@ def _look_back(model: GptOssForCausalLM, current: slice, copies: list[slice]) ->
 
 
 def _teach(model: GptOssForCausalLM, words: PreTrainedTokenizerFast, kept: slice) -> None:
-    """Sets the output layer, which reads the ``kept`` dimensions, so that the answers come out, all alike likely, and no other token."""
+    """Sets the output layer, which reads the ``kept`` dimensions, so that one of the answers comes out, and nothing else."""
     states: list[Tensor] = []
     followers: list[int] = []
     for question in QUESTIONS:

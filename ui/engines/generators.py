@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from data.errors import UsageError
 from generator import ImageGenerator
@@ -104,13 +104,11 @@ def _ray(spec: Spec, settings: EngineSettings, building: Building) -> ImageGener
     inner = parse_spec(spec.text.partition(":")[2])
     if inner.kind == "ray":
         raise UsageError(f"{spec.text!r}: a pool of pools", hint="write ray: once")
-    of_pool = {name: value for name, value in inner.parameters.items() if name in POOL_PARAMETERS}
+    of_pool = dict[str, Any](cluster=building.settings.cluster, at_once=max(2, 2 * settings.batch), timeout=settings.timeout)
+    of_pool.update((name, value) for name, value in inner.parameters.items() if name in POOL_PARAMETERS)
     of_inner = {name: value for name, value in inner.parameters.items() if name not in POOL_PARAMETERS}
     make = partial(_member, replace(inner, parameters=of_inner), settings, building.settings)
-    return closed(
-        RayPool.start(make, cluster=building.settings.cluster, at_once=max(2, 2 * settings.batch), timeout=settings.timeout, **of_pool),
-        building,
-    )
+    return closed(RayPool.start(make, **of_pool), building)
 
 
 def _member(spec: Spec, settings: EngineSettings, all_settings: Settings) -> ImageGenerator:

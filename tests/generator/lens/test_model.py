@@ -20,6 +20,7 @@ from PIL.Image import Image  # noqa: E402
 from data.errors import FailureKind, StageError, UsageError  # noqa: E402
 from data.records import GeneratedImage  # noqa: E402
 from generator import ImageRequest  # noqa: E402
+from generator.lens.encoder import GptOssTextEncoder  # noqa: E402
 from generator.lens.model import LensModel, load_lens  # noqa: E402
 from generator.lens.pipeline import LensPipeline  # noqa: E402
 from generator.local import Size, memory  # noqa: E402
@@ -224,6 +225,14 @@ def test_a_language_model_elsewhere_can_not_be_shared(pipeline: LensPipeline) ->
     with pytest.raises(UsageError) as raised:
         lens(pipeline).language_model()
     assert "openai:MODEL@ENDPOINT" in raised.value.hint
+
+
+def test_a_language_model_that_comes_and_goes_can_not_be_shared(reading_pipeline: LensPipeline) -> None:
+    encoder = GptOssTextEncoder(reading_pipeline.text_encoder, reading_pipeline.tokenizer, layers=range(LAYERS))
+    assert lens(reading_pipeline, encoder).language_model() is encoder
+    with pytest.raises(UsageError) as raised:
+        lens(reading_pipeline, encoder, one_at_a_time=True).language_model()
+    assert "offload" in raised.value.hint
 
 
 def test_parts_that_take_turns_draw_the_same(saved: Path) -> None:
