@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from generator.lens.encoder import GptOssTextEncoder, LensGptOssEncoder
-from reasoner.engines.shared import SharedReasoner
+from reasoner.engines.shared import SharedReasoner, _chosen
 from tests.tiny_models.gpt_oss import ANSWERS, CALL, PAD, RETURN, tiny_gpt_oss, tokenizer
 
 LAYERS = (0, 1, 2, 3)
@@ -130,6 +130,14 @@ async def test_at_temperature_0_the_seed_does_not_matter(encoder: GptOssTextEnco
     likeliest = SharedReasoner(model=lambda: encoder, temperature=0)
     same = chats(1)[0]
     assert len(set(texts(await likeliest([replace(same, seed=seed) for seed in range(6)])))) == 1
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_tokens_come_up_as_often_as_they_are_likely(temperature: float):
+    logits = torch.tensor([2.0, -torch.inf, 0.5, 1.0])
+    chosen = _chosen(logits.expand(10_000, 4), torch.arange(10_000) / 10_000, temperature)
+    often = chosen.bincount(minlength=4) / 10_000
+    torch.testing.assert_close(often, torch.softmax(logits / temperature, dim=0), rtol=0, atol=2e-4)
 
 
 async def test_long_questions_are_read_in_chunks(reasoner: SharedReasoner, model: LensGptOssEncoder):

@@ -5,7 +5,6 @@
 import json
 from collections.abc import Sequence
 
-import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from torch import nn
 from transformers import Qwen2Tokenizer

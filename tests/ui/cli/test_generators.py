@@ -91,8 +91,8 @@ def test_images_over_http_say_what_spoils_a_comparison(phoropter: Phoropter) -> 
 
 def test_what_a_guard_blocks_is_shown_as_such(phoropter: Phoropter) -> None:
     with serving() as server:
-        done = phoropter("imagine", TEXT, "--generator", "embedded", "--guard", f"chat:guard-block@{server.url}")
-        asked = phoropter("imagine", TEXT, "--generator", "embedded", "--guard", f"chat:guard-block@{server.url}", "--json")
+        done = phoropter("imagine", "a forbidden thing", "--generator", "embedded", "--guard", f"chat:guard@{server.url}")
+        asked = phoropter("imagine", "a forbidden thing", "--generator", "embedded", "--guard", f"chat:guard@{server.url}", "--json")
     assert done.exit_code == 1
     assert "blocked " in done.stdout
     failure = record(asked.stdout)["failure"]
