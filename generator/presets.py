@@ -129,9 +129,9 @@ _QWEN_IMAGE = Preset(
     size=Size(1328, 1328),
     sizes=_QWEN_IMAGE_SIZES,
     reading=TextReading(
-        # The pipeline reads 512 of 1024 tokens unless told otherwise.
         ("prompt_embeds",),
         mask="prompt_embeds_mask",
+        # Unless told otherwise, the pipeline reads the first half.
         tokens=1024,
         argument="max_sequence_length",
         around=_tail("prompt_template_encode"),
@@ -166,11 +166,17 @@ _FLUX_2 = Preset(
     reading=TextReading(("prompt_embeds",), tokens=512, argument="max_sequence_length", around=_mistral_chat),
     splits=True,
 )
+_FLUX_1_READING = TextReading(
+    # What counts is T5's; CLIP reads 77 tokens, and only for the gist.
+    ("prompt_embeds", "pooled_prompt_embeds"),
+    tokens=512,
+    argument="max_sequence_length",
+    tokenizer="tokenizer_2",
+)
 _FLUX_1 = Preset(
     steps=50,
     guidance=Guidance("guidance_scale", 3.5, off=None),
-    # CLIP reads 77 tokens of it, and only for its gist.
-    reading=TextReading(("prompt_embeds", "pooled_prompt_embeds"), tokens=512, argument="max_sequence_length", tokenizer="tokenizer_2"),
+    reading=_FLUX_1_READING,
     splits=True,
 )
 _SDXL = Preset(
@@ -224,7 +230,7 @@ TABLE: tuple[Row, ...] = (
     Row("Flux2KleinPipeline", replace(_KLEIN, steps=50, guidance=Guidance("guidance_scale", 4.0))),
     Row("Flux2Pipeline", _FLUX_2),
     # Model card: at most 256 tokens.
-    Row("FluxPipeline", _turbo(_FLUX_1, 4, reading=replace(_FLUX_1.reading or TextReading(()), tokens=256)), word="schnell"),
+    Row("FluxPipeline", _turbo(_FLUX_1, 4, reading=replace(_FLUX_1_READING, tokens=256)), word="schnell"),
     Row("FluxPipeline", _FLUX_1),
     # Model card: one step, 512x512.
     Row("StableDiffusionXLPipeline", _turbo(_SDXL, 1, size=_SMALL, sizes=_SMALL_SIZES), word="turbo"),

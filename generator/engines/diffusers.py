@@ -5,7 +5,7 @@ decoder runs apart from the denoiser where it can; what a family of pipelines is
 together is decided in generator/local/generator.py. Lens is not among these: diffusers does not know it (generator/lens/).
 """
 # pyright: reportMissingImports=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false, reportPrivateImportUsage=false
+# pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false, reportPrivateImportUsage=false, reportUntypedBaseClass=false
 
 import copy
 import difflib
@@ -20,7 +20,6 @@ from urllib.parse import urlencode
 
 import diffusers
 import torch
-from diffusers import DiffusionPipeline
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
@@ -233,7 +232,7 @@ def load_diffusers(
     dtype = dtype or ("fp32" if place == "cpu" else "bf16")
     _check_choices(steps, guidance, batch, dtype, offload, place)
     only = None if size is None else parse_size(size)
-    facts = check_pipeline(source, revision)
+    facts = check_pipeline(source, None if revision is None else str(revision))
     defaults = _defaults(facts.pipeline)
     preset = preset_for(facts.pipeline, facts.name, facts.index) or generic(defaults)
     _check_arguments(arguments, defaults, preset, facts.pipeline)
@@ -246,7 +245,7 @@ def load_diffusers(
     check_memory(facts.folder, dtype=dtype, device=place, offload=offload)
     check_tensors(facts)
     return DiffusersModel(
-        _load(facts, dtype, place, offload, compile),
+        _load(facts, preset, dtype, place, offload, compile),
         preset,
         identity=f"diffusers:{facts.name}#{fingerprint(facts.folder)}?dtype={dtype}",
         size=only,
@@ -257,13 +256,14 @@ def load_diffusers(
     )
 
 
-def _load(facts: PipelineFacts, dtype: str, place: str, offload: str, compiled: bool) -> Any:
+def _load(facts: PipelineFacts, preset: Preset, dtype: str, place: str, offload: str, compiled: bool) -> Any:
     folder, precision = facts.folder, DTYPES[dtype]
     try:
         given = {name: _text_processor(folder / name) for name, (_, kind) in facts.components().items() if kind == "Qwen3VLProcessor"}
-        pipeline: Any = DiffusionPipeline.from_pretrained(folder, dtype=precision, use_safetensors=True, local_files_only=True, **given)
-        if precision == torch.float16 and pipeline.vae.config.get("force_upcast"):
-            # Its activations leave the range of fp16; the pipeline would convert it to and fro, while another thread decodes with it.
+        loader: Any = getattr(diffusers, facts.pipeline)
+        pipeline = loader.from_pretrained(folder, dtype=precision, use_safetensors=True, local_files_only=True, **given)
+        if preset.splits and precision == torch.float16 and pipeline.vae.config.get("force_upcast"):
+            # Its activations leave the range of fp16. The pipeline would convert it to and fro, while another thread decodes with it.
             pipeline.vae.to(torch.float32)
         if offload == "model":
             pipeline.enable_model_cpu_offload(device=place)

@@ -25,10 +25,9 @@ from transformers.utils import is_kernels_available, is_triton_available
 from transformers.utils.quantization_config import Mxfp4Config
 
 from data.errors import UsageError
-from data.identity import canonical_json
 from data.textlimit import TextLimit
 from generator.lens.template import FROZEN_DATE, MAX_TOKENS, Template
-from generator.lens.text import LAYERS, TextEncoder, TextFeatures
+from generator.lens.text import LAYERS, TextEncoder, TextFeatures, identity_of
 from generator.limits import harmony_limit
 
 __all__ = ["GptOssTextEncoder", "LensGptOssEncoder", "TextEncoder", "TextFeatures", "load_encoder"]
@@ -106,8 +105,7 @@ class GptOssTextEncoder:
         self.name = name or Path(str(model.name_or_path)).name
         self._layers = tuple(layers)
         self._template = Template(self._plain, self._special, date=date, max_tokens=max_tokens)
-        asked = {"layers": self._layers, "date": date, "max_tokens": max_tokens, "dtype": str(model.dtype).removeprefix("torch.")}
-        self.identity = f"{self.name}?{canonical_json(asked)}"
+        self.identity = identity_of(self.name, self._layers, date, max_tokens, str(model.dtype).removeprefix("torch."))
 
     @property
     def text_limit(self) -> TextLimit:
@@ -180,7 +178,7 @@ def load_encoder(
 
 def _quantisation(saved_so: bool, wanted: bool | None, device: torch.device) -> Mxfp4Config | None:
     """How to load; None for weights that are not quantised and stay so."""
-    why_not = _why_no_mxfp4(device)
+    why_not = why_no_mxfp4(device)
     if wanted and why_not:
         raise UsageError(f"no MXFP4: {why_not}", hint="leave mxfp4 out; bfloat16 takes three times the memory")
     if not saved_so:
@@ -191,7 +189,7 @@ def _quantisation(saved_so: bool, wanted: bool | None, device: torch.device) -> 
     return Mxfp4Config(dequantize=dequantise)
 
 
-def _why_no_mxfp4(device: torch.device) -> str:
+def why_no_mxfp4(device: torch.device) -> str:
     """Why a device can't compute in MXFP4; "" where it can."""
     if device.type != "cuda":
         return f"the {device.type} device is no CUDA card"

@@ -24,15 +24,14 @@ from transformers import PreTrainedTokenizerFast
 from data.errors import UsageError
 from generator.lens.encoder import load_encoder
 from generator.lens.transformer import LensTransformer2DModel
+from generator.local.checking import check_file, check_files
+from generator.local.weights import weight_files
 
 log = logging.getLogger(__name__)
 
 COMPONENTS = ("scheduler", "vae", "text_encoder", "tokenizer", "transformer")
 WANTED_FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt"]
-WEIGHTS = "diffusion_pytorch_model.safetensors"
 PLAIN_TYPES = frozenset({"F64", "F32", "F16", "BF16"})
-LARGEST_HEADER = 100_000_000
-"""Bytes; safetensors itself allows no more."""
 NAMES_SHOWN = 3
 ALIGNMENT = 64
 """Bytes; what torch's own allocations are aligned to, on a CPU."""
@@ -47,15 +46,17 @@ class TensorInfo(NamedTuple):
     shape: tuple[int, ...]
 
 
-def find_folder(source: str | Path, revision: str | None = None) -> Path:
-    """The folder of a pipeline: ``source`` itself, or the hub repository of this name, downloaded unless it is in the cache."""
+def find_folder(source: str | Path, revision: str | None = None, leave_out: Iterable[str] = ()) -> Path:
+    """The folder of a pipeline: ``source`` itself, or the hub repository of this name, downloaded unless it is in the cache, without the
+    components in ``leave_out``."""
     folder = Path(source)
     if folder.is_dir():
         return folder
     if folder.exists():
         raise UsageError(f"{folder} is a file", hint="a single file of the transformer is loaded with LensPipeline.from_single_file")
     try:
-        return Path(snapshot_download(str(source), revision=revision, allow_patterns=WANTED_FILES))
+        ignored = [f"{component}/*" for component in leave_out]
+        return Path(snapshot_download(str(source), revision=revision, allow_patterns=WANTED_FILES, ignore_patterns=ignored))
     except HFValidationError as error:
         raise UsageError(f"{source} is neither a folder nor the name of a repository") from error
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
@@ -86,6 +87,15 @@ def load_components(folder: Path, given: Mapping[str, Any], dtype: torch.dtype |
         absent = not (named.get(name) or [None])[0]
         components[name] = None if absent and name in ("text_encoder", "tokenizer") else explained(folder / name, loaders[name])
     return components
+
+
+def check_components(folder: Path, leave_out: Iterable[str] = ()) -> None:
+    """UsageError where a component's files are missing, not whole, or not those of its model; no weights are read."""
+    for name, kind in (("transformer", LensTransformer2DModel), ("vae", AutoencoderKLFlux2)):
+        explained(folder / name, lambda path, kind=kind: _check_model(kind, path))
+    if "text_encoder" not in leave_out:
+        explained(folder / "text_encoder", check_files)
+    read_json(folder / "model_index.json")
 
 
 def load_tokenizer(path: Path) -> PreTrainedTokenizerFast:
@@ -140,20 +150,7 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
     """The tensors of a safetensors file by name, without reading any; UsageError where the file is no such file, or not whole."""
     if path.suffix != ".safetensors":
         raise UsageError(f"{path} is no safetensors file; other formats can hold code, and are not opened", hint="take a .safetensors file")
-    try:
-        with path.open("rb") as file:
-            size = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(size)) if size <= LARGEST_HEADER else None
-            tensors = {name: entry for name, entry in header.items() if name != "__metadata__"} if header else {}
-            end = 8 + size + max((entry["data_offsets"][1] for entry in tensors.values()), default=0)
-            infos = {name: TensorInfo(entry["dtype"], tuple(entry["shape"])) for name, entry in tensors.items()}
-    except FileNotFoundError as error:
-        raise UsageError(f"there is no {path}") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path} is no safetensors file, or a broken one: {error}", hint="download it again") from error
-    if not infos or path.stat().st_size != end:
-        raise UsageError(f"{path} has {path.stat().st_size} bytes, and its header speaks of {end}", hint="download it again")
-    return infos
+    return {name: TensorInfo(entry["dtype"], tuple(entry["shape"])) for name, entry in check_file(path).items()}
 
 
 def check_tensors(found: Mapping[str, TensorInfo], wanted: torch.nn.Module, path: Path) -> None:
@@ -192,13 +189,16 @@ def explained(path: Path, load: Callable[[Path], Any]) -> Any:
 
 
 def _load_model(kind: type[Model], path: Path, dtype: torch.dtype | None) -> Model:
-    skeleton = _on_meta(kind, read_json(path / "config.json"), path / "config.json")
-    found: dict[str, TensorInfo] = {}
-    for file in _weight_files(path):
-        found.update(read_header(file))
-    check_tensors(found, skeleton, path)
+    _check_model(kind, path)
     model: Model = kind.from_pretrained(path, dtype=dtype or torch.float32, use_safetensors=True, local_files_only=True)
     return settled(model).requires_grad_(False)
+
+
+def _check_model(kind: type[Model], path: Path) -> None:
+    skeleton = _on_meta(kind, read_json(path / "config.json"), path / "config.json")
+    check_files(path)
+    found = {name: info for file in weight_files(path) for name, info in read_header(file).items()}
+    check_tensors(found, skeleton, path)
 
 
 def settled(model: Model) -> Model:
@@ -211,18 +211,6 @@ def settled(model: Model) -> Model:
         if tensor.data_ptr() % ALIGNMENT:
             tensor.data = tensor.data.clone()
     return model
-
-
-def _weight_files(path: Path) -> Iterable[Path]:
-    index = path / f"{WEIGHTS}.index.json"
-    if index.exists():
-        return sorted({path / Path(str(name)).name for name in read_json(index).get("weight_map", {}).values()})
-    pickles = sorted(file.name for file in path.iterdir() if file.suffix in (".bin", ".ckpt", ".pt", ".pth", ".pkl"))
-    if pickles and not (path / WEIGHTS).exists():
-        raise UsageError(
-            f"{path} holds {pickles[0]} and no {WEIGHTS}: a pickle can hold code, and is not opened", hint="take a mirror with safetensors"
-        )
-    return [path / WEIGHTS]
 
 
 def _on_meta(kind: Any, config: Mapping[str, Any], path: Path) -> Any:

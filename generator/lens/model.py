@@ -9,6 +9,7 @@ such as a server's (served.py). Which images are drawn together is decided in ge
 import os
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
@@ -20,11 +21,14 @@ from data.errors import StageError, UsageError
 from data.textlimit import TextLimit
 from generator.lens import MULTIPLE, VARIANTS, variant_of
 from generator.lens.buckets import BUCKETS
-from generator.lens.loading import explained, find_folder, load_tokenizer
+from generator.lens.loading import check_components, explained, find_folder, load_tokenizer, read_json
 from generator.lens.pipeline import LensPipeline
-from generator.lens.template import FROZEN_DATE
+from generator.lens.template import FROZEN_DATE, MAX_TOKENS
+from generator.lens.text import LAYERS, identity_of
+from generator.limits import lens_limit
 from generator.local import Encoded, Size
 from generator.local import device as devices
+from generator.local.deferred import Deferred, Facts
 from generator.local.memory import check_memory
 from generator.local.pixels import to_images
 from generator.local.quiet import hush
@@ -72,9 +76,7 @@ class LensModel:
         self.batch = batch
         self.one_at_a_time = one_at_a_time
         self.text_limit: TextLimit | None = encoder.text_limit
-        dtype = str(pipeline.transformer.dtype).removeprefix("torch.")
-        settings = {"steps": steps, "guidance": f"{guidance:g}", "negative": negative, "size": size, "dtype": dtype}
-        self.identity = f"{identity}?{urlencode(settings)} + {encoder.identity}"
+        self.identity = _identity(identity, steps, guidance, negative, size, pipeline.transformer.dtype, encoder.identity)
         self._pipeline = pipeline
         self._encoder = encoder
         self._steps = steps
@@ -141,6 +143,12 @@ class LensModel:
             self._pipeline.maybe_free_model_hooks()
 
 
+def _identity(name: str, steps: int, guidance: float, negative: str, size: Size, dtype: torch.dtype, encoder: str) -> str:
+    number = str(dtype).removeprefix("torch.")
+    settings = {"steps": steps, "guidance": f"{guidance:g}", "negative": negative, "size": size, "dtype": number}
+    return f"{name}?{urlencode(settings)} + {encoder}"
+
+
 def _as_encoded(features: "TextFeatures") -> Encoded:
     # In the host's memory there is room for hundreds of texts, of up to 10 MB each; the way to the device takes a millisecond.
     flaws = (f"{features.cut} tokens of the text were cut off",) if features.cut else ()
@@ -164,8 +172,8 @@ def load_lens(
     revision: str | None = None,
     encoder: "TextEncoder | None" = None,
     encoder_dtype: str | None = None,
-) -> LensModel:
-    """Loads Lens from a folder in the layout of diffusers, or from a hub repository, at ``revision``.
+) -> Deferred[LensModel]:
+    """Lens from a folder in the layout of diffusers, or from a hub repository, at ``revision``. It is loaded when it first reads a text.
 
     ``steps``, ``guidance``: by default the variant's, which is known by the name of ``source`` (generator.lens.VARIANTS).
     ``base``: 1024 or 1440, whose sizes are drawn by aspect ratio; ``size``, such as "1248x832": that size only.
@@ -175,7 +183,7 @@ def load_lens(
     ``encoder``: reads the texts instead of the GPT-OSS in ``source``, which is then not loaded. ``date``: what GPT-OSS is told today is.
     ``encoder_dtype``: "mxfp4" keeps its experts in four bits, "bf16" does not; by default as the card can.
 
-    UsageError says what is wrong, most of it before anything is loaded.
+    UsageError says what is wrong, before anything is loaded.
     """
     place = devices.choose(device)
     dtype = dtype or ("fp32" if place == "cpu" else "bf16")
@@ -194,45 +202,105 @@ def load_lens(
     guidance = variant.guidance if guidance is None else _at_least_one("guidance", guidance, (int, float))
     only = None if size is None else checked(parse_size(size), MULTIPLE)
     hush()
-    folder = find_folder(source, revision)
+    leave_out = () if encoder is None else ENCODER_PARTS
+    folder = find_folder(source, revision, leave_out)
+    if encoder is None and not (folder / "text_encoder").is_dir():
+        raise UsageError(f"{folder} has no text encoder", hint=f"take {SERVED}")
     check_memory(
         folder,
         dtype=dtype,
         device=place,
         offload=offload,
-        leave_out=() if encoder is None else ENCODER_PARTS,
-        unpacked=encoder_dtype == "bf16" or offload != "none" or not place.startswith("cuda"),
+        leave_out=leave_out,
+        unpacked=encoder_dtype == "bf16" or offload != "none" or bool(_why_no_mxfp4(place)),
         elsewhere={"text_encoder": SERVED},
     )
-    pipeline, encoder = _load(folder, DTYPES[dtype], place, offload, encoder, date or FROZEN_DATE, ENCODER_DTYPES[encoder_dtype])
-    if compile:
-        pipeline.transformer.compile()
+    check_components(folder, leave_out)
     # A folder by its own name alone, since where it lies determines nothing.
-    name = os.path.basename(here) or source
-    return LensModel(
-        pipeline,
-        encoder,
-        identity=f"lens:{name}#{fingerprint(folder, leave_out=ENCODER_PARTS)}",
-        steps=steps,
-        guidance=guidance,
-        negative=negative,
-        size=only or BUCKETS[base]["1:1"],
+    name = f"lens:{os.path.basename(here) or source}#{fingerprint(folder, leave_out=ENCODER_PARTS)}"
+    reads = encoder or _Reader.of(folder, date or FROZEN_DATE, DTYPES[dtype], ENCODER_DTYPES[encoder_dtype])
+    chosen = only or BUCKETS[base]["1:1"]
+    facts = Facts(
+        identity=_identity(name, steps, guidance, negative, chosen, DTYPES[dtype], reads.identity),
+        text_limit=reads.text_limit,
+        size=chosen,
         sizes={} if only else BUCKETS[base],
         batch=batch,
         one_at_a_time=offload != "none",
     )
 
+    def load() -> LensModel:
+        pipeline, reader = _load(folder, DTYPES[dtype], place, offload, reads)
+        if compile:
+            # Block by block: the whole would be compiled anew for every size and length of text, up to a limit, and then not at all.
+            pipeline.transformer.compile_repeated_blocks(dynamic=True)
+        return LensModel(
+            pipeline,
+            reader,
+            identity=name,
+            steps=steps,
+            guidance=guidance,
+            negative=negative,
+            size=facts.size,
+            sizes=facts.sizes,
+            batch=batch,
+            one_at_a_time=facts.one_at_a_time,
+        )
+
+    return Deferred(facts, load)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """The GPT-OSS in a pipeline's folder, before it is loaded. ``layers``: those that the transformer wants to see."""
+
+    folder: Path
+    name: str
+    layers: tuple[int, ...]
+    date: str
+    dtype: torch.dtype
+    mxfp4: bool | None
+
+    @classmethod
+    def of(cls, folder: Path, date: str, dtype: torch.dtype, mxfp4: bool | None) -> "_Reader":
+        layers = read_json(folder / "transformer" / "config.json").get("selected_layer_index", LAYERS)
+        return cls(folder, f"gpt-oss#{fingerprint(folder / 'text_encoder')}", tuple(layers), date, dtype, mxfp4)
+
+    @property
+    def identity(self) -> str:
+        return identity_of(self.name, self.layers, self.date, MAX_TOKENS, str(self.dtype).removeprefix("torch."))
+
+    @property
+    def text_limit(self) -> TextLimit:
+        return lens_limit()
+
+    def load(self, pipeline: LensPipeline, place: str | None) -> "GptOssTextEncoder":
+        from generator.lens.encoder import GptOssTextEncoder, load_encoder
+
+        model = explained(self.folder / "text_encoder", lambda path: load_encoder(path, dtype=self.dtype, device=place, mxfp4=self.mxfp4))
+        tokenizer = explained(self.folder / "tokenizer", load_tokenizer)
+        # Offloading moves what the pipeline knows.
+        pipeline.register_modules(text_encoder=model, tokenizer=tokenizer)
+        return GptOssTextEncoder(model, tokenizer, layers=self.layers, date=self.date, name=self.name)
+
+
+def _why_no_mxfp4(place: str) -> str:
+    if not place.startswith("cuda"):
+        return "no CUDA card"
+    from generator.lens.encoder import why_no_mxfp4
+
+    return why_no_mxfp4(torch.device(place))
+
 
 def _load(
-    folder: Path, dtype: torch.dtype, place: str, offload: str, encoder: "TextEncoder | None", date: str, mxfp4: bool | None
+    folder: Path, dtype: torch.dtype, place: str, offload: str, encoder: "TextEncoder | _Reader"
 ) -> "tuple[LensPipeline, TextEncoder]":
     try:
         # First what is small: where something is wrong with it, nobody has waited for GPT-OSS.
         pipeline = LensPipeline.from_pretrained(folder, dtype=dtype, text_encoder=None, tokenizer=None)
         if offload == "none":
             pipeline.to(place)
-        if encoder is None:
-            encoder = _load_encoder(folder, pipeline, dtype, place if offload == "none" else None, date, mxfp4)
+        reads = encoder.load(pipeline, place if offload == "none" else None) if isinstance(encoder, _Reader) else encoder
     except torch.OutOfMemoryError as error:
         raise UsageError(f"{folder.name} does not fit on {place}: {error}", hint=f"add offload=model, or take {SERVED}") from None
     if offload == "model":
@@ -241,22 +309,7 @@ def _load(
         pipeline.enable_sequential_cpu_offload(device=place)
     pipeline.set_progress_bar_config(disable=True)
     devices.wait()
-    return pipeline, encoder
-
-
-def _load_encoder(
-    folder: Path, pipeline: LensPipeline, dtype: torch.dtype, place: str | None, date: str, mxfp4: bool | None
-) -> "GptOssTextEncoder":
-    from generator.lens.encoder import GptOssTextEncoder, load_encoder
-
-    if not (folder / "text_encoder").is_dir():
-        raise UsageError(f"{folder} has no text encoder", hint=f"take {SERVED}")
-    model = explained(folder / "text_encoder", lambda path: load_encoder(path, dtype=dtype, device=place, mxfp4=mxfp4))
-    tokenizer = explained(folder / "tokenizer", load_tokenizer)
-    # Offloading moves what the pipeline knows.
-    pipeline.register_modules(text_encoder=model, tokenizer=tokenizer)
-    layers = tuple(pipeline.transformer.config.selected_layer_index)
-    return GptOssTextEncoder(model, tokenizer, layers=layers, date=date, name=f"gpt-oss#{fingerprint(folder / 'text_encoder')}")
+    return pipeline, reads
 
 
 def _one_of(name: str, value: object, there_are: Collection[Any]) -> None:

@@ -6,6 +6,7 @@ The model may be in this process (encoder.py) or behind a server (served.py). Im
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from data.identity import canonical_json
 from data.textlimit import TextLimit
 
 if TYPE_CHECKING:
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
 
 LAYERS = (5, 11, 17, 23)
 """The layers, counted from 0, after which Lens reads GPT-OSS's residual stream (official code)."""
+
+
+def identity_of(name: str, layers: Sequence[int], date: str, max_tokens: int, dtype: str) -> str:
+    """The identity of a TextEncoder in this process: the weights' ``name``, and what else determines features."""
+    asked = {"layers": list(layers), "date": date, "max_tokens": max_tokens, "dtype": dtype}
+    return f"{name}?{canonical_json(asked)}"
 
 
 class TextFeatures(NamedTuple):

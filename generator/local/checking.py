@@ -9,7 +9,7 @@ that comes with weights is run. Whether it fits into memory is memory.py's affai
 import inspect
 import json
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,12 +53,6 @@ class PipelineFacts:
     pipeline: str
     index: Mapping[str, Any]
 
-    def models(self) -> Iterator[tuple[str, str, str]]:
-        """Component, library and class of each that has weights."""
-        for component, (library, kind) in self.components().items():
-            if (self.folder / component / "config.json").is_file():
-                yield component, library, kind
-
     def components(self) -> dict[str, tuple[str, str]]:
         """Library and class by component, without those that the pipeline goes without."""
         named = {name: value for name, value in self.index.items() if isinstance(value, list) and len(value) == 2}
@@ -86,8 +80,12 @@ def check_pipeline(source: str, revision: str | None = None) -> PipelineFacts:
     index = _index(folder, source)
     facts = PipelineFacts(folder, name, _class_name(index, source), index)
     _check_class(facts, source)
+    models = model_classes(facts)
     for component in facts.components():
-        _check_component(folder / component)
+        if not (folder / component).is_dir():
+            raise UsageError(f"there is no folder {folder / component}, and {INDEX} names it", hint="is the download complete?")
+        if component in models:
+            check_files(folder / component)
     return facts
 
 
@@ -135,12 +133,22 @@ def check_tensors(facts: PipelineFacts, leave_out: Collection[str] = ()) -> None
 
     Each library compares them itself, as it would when loading, on torch's meta device: no weights are read.
     """
-    for component, library, kind in facts.models():
+    for component, kind in model_classes(facts).items():
         if component not in leave_out:
-            _check_model(facts.folder / component, _class(library, kind, facts))
+            _check_model(facts.folder / component, kind)
+
+
+def model_classes(facts: PipelineFacts) -> dict[str, Any]:
+    """The classes of those components that have weights. UsageError where one is neither in diffusers nor in transformers."""
+    from torch.nn import Module
+
+    classes = {component: _class(library, kind, facts) for component, (library, kind) in facts.components().items()}
+    return {component: kind for component, kind in classes.items() if inspect.isclass(kind) and issubclass(kind, Module)}
 
 
 def _check_model(folder: Path, kind: Any) -> None:
+    from diffusers import ModelMixin
+
     try:
         _, info = kind.from_pretrained(
             folder, device_map="meta", output_loading_info=True, use_safetensors=True, local_files_only=True, ignore_mismatched_sizes=True
@@ -150,7 +158,7 @@ def _check_model(folder: Path, kind: Any) -> None:
     shapes = sorted(f"{name} {list(found)} instead of {list(wanted)}" for name, found, wanted in info["mismatched_keys"])
     complaints = {"lacks": sorted(info["missing_keys"]), "has, in another shape,": shapes}
     extra = sorted(info["unexpected_keys"])
-    if kind.__module__.startswith("diffusers."):
+    if issubclass(kind, ModelMixin):
         complaints["has, beyond what is needed,"] = extra
     elif extra:
         # Text encoders are cut out of larger models, and what was cut off is often still in their files.
@@ -222,8 +230,7 @@ def _check_class(facts: PipelineFacts, source: str) -> None:
         )
     if wrong := _other_purpose(name, inspect.signature(kind.__call__).parameters):
         raise UsageError(f"{source} is no text-to-image model: {name} {wrong}", hint="take one that draws from a text alone")
-    for component in facts.components():
-        _class(*facts.components()[component], facts)
+    model_classes(facts)
 
 
 def _other_purpose(name: str, arguments: Mapping[str, inspect.Parameter]) -> str:
@@ -255,14 +262,6 @@ def _class(library: str, kind: str, facts: PipelineFacts) -> Any:
         where = f"{library} has no {kind}" if library in places else f"{library}.{kind} is code of its own, which is not run"
         raise UsageError(f"{facts.name}: {where}", hint="pip install -U diffusers transformers, or take another model")
     return found
-
-
-def _check_component(folder: Path) -> None:
-    if not folder.is_dir():
-        raise UsageError(f"there is no folder {folder}, and {INDEX} names it", hint="is the download complete?")
-    # Schedulers, tokenizers and processors have configurations of other names, and no weights.
-    if (folder / "config.json").is_file():
-        check_files(folder)
 
 
 def _weight_files(folder: Path) -> list[Path]:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,8 @@ def load(tiny: Callable[[str], Path]) -> Load:
 
     @cache
     def loaded(name: str, **settings: Any) -> DiffusersModel:
-        return load_diffusers(str(tiny(name)), **{"steps": 2, "size": "64x64", "device": "cpu"} | settings)
+        given: dict[str, Any] = {"steps": 2, "size": "64x64", "device": "cpu"}
+        return load_diffusers(str(tiny(name)), **given | settings)
 
     return loaded
 
@@ -146,6 +148,25 @@ def test_a_text_limit_can_be_set_where_the_pipeline_has_one(load: Load) -> None:
     assert short.tokens == 64 - 5  # those that end the turn of the user and begin the assistant's
 
 
+def test_a_schedule_of_the_pipelines_own_counts_unless_steps_are_given(tiny: Callable[[str], Path], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny("qwen_image_21"), tmp_path / "2.1"))
+    index = json.loads((folder / "model_index.json").read_text())
+    (folder / "model_index.json").write_text(json.dumps(index | {"sample_sigmas": [1.0, 0.7, 0.2]}))
+    own = load_diffusers(str(folder), size="64x64", device="cpu")
+    given = load_diffusers(str(folder), size="64x64", device="cpu", steps=2)
+    assert "num_inference_steps=3" in own.identity
+    assert np.array_equal(draw(own, TEXTS[:1], [7])[0], direct(folder, TEXTS[0], 7))
+    assert np.array_equal(draw(given, TEXTS[:1], [7])[0], direct(tiny("qwen_image_21"), TEXTS[0], 7))
+
+
+def test_an_image_that_a_safety_checker_blackened_is_no_result() -> None:
+    output = SimpleNamespace(images=torch.zeros(2, 3, 8, 8), nsfw_content_detected=[True, False])
+    blocked, passed = engine._outcomes(output)
+    assert isinstance(blocked, StageError)
+    assert blocked.kind is FailureKind.BLOCKED
+    assert isinstance(passed, torch.Tensor)
+
+
 def test_rgba_is_put_in_front_of_white() -> None:
     pixels = torch.tensor([0.2, 0.4, 0.6, 0.5]).reshape(4, 1, 1)
     assert engine._on_white(pixels).flatten().tolist() == pytest.approx([0.6, 0.7, 0.8])
@@ -169,16 +190,22 @@ def test_a_ratio_is_drawn_in_the_presets_size(load: Load) -> None:
     assert drawn.shape == (64, 96, 3)
 
 
-def test_a_pipeline_without_a_preset_draws_by_its_own_defaults(tiny: Callable[[str], Path], tmp_path: Path) -> None:
-    """PAG's SDXL has the same parts, and no row."""
+@pytest.fixture
+def pag(tiny: Callable[[str], Path], tmp_path: Path) -> Path:
+    """A pipeline without a row in the table; it has the same parts as SDXL."""
     folder = Path(shutil.copytree(tiny("stable_diffusion_xl"), tmp_path / "pag"))
     index = json.loads((folder / "model_index.json").read_text())
     (folder / "model_index.json").write_text(json.dumps(index | {"_class_name": "StableDiffusionXLPAGPipeline"}))
-    model = load_diffusers(str(folder), steps=2, size="64x64", device="cpu", negative="a dog", pag_scale=2.0)
+    return folder
+
+
+def test_a_pipeline_without_a_preset_draws_by_its_own_defaults(pag: Path) -> None:
+    model = load_diffusers(str(pag), steps=2, size="64x64", device="cpu", negative="a dog", pag_scale=2.0)
     assert model.text_limit is None
     first, second = draw(model, TEXTS, [1, 2])
     assert first.shape == second.shape == (64, 64, 3)
     assert "pag_scale=2.0" in model.identity
+    assert np.array_equal(first, direct(pag, TEXTS[0], 1, negative_prompt="a dog", pag_scale=2.0))
 
 
 def test_the_identity_says_what_decides_pixels_and_no_path(load: Load, tiny: Callable[[str], Path], tmp_path: Path) -> None:
@@ -213,7 +240,7 @@ def test_what_a_spec_can_not_mean_is_said_before_anything_loads(
     settings: dict[str, Any], said: str, hint: str, tiny: Callable[[str], Path]
 ) -> None:
     with pytest.raises(UsageError, match=said) as raised:
-        load_diffusers(str(tiny("qwen_image")), **{"device": "cpu", **settings})
+        load_diffusers(str(tiny("qwen_image")), device="cpu", **settings)
     assert hint in raised.value.hint
 
 
@@ -223,5 +250,6 @@ def test_too_little_memory_is_said_before_anything_loads(tiny: Callable[[str], P
         load_diffusers(str(tiny("qwen_image")), device="cpu")
 
 
-def test_a_decoder_that_would_overflow_in_fp16_stays_in_fp32(load: Load) -> None:
+def test_a_decoder_that_would_overflow_in_fp16_stays_in_fp32_where_it_runs_apart(load: Load, pag: Path) -> None:
     assert load("stable_diffusion_xl", dtype="fp16")._pipeline.vae.dtype == torch.float32
+    assert load_diffusers(str(pag), device="cpu", dtype="fp16")._pipeline.vae.dtype == torch.float16

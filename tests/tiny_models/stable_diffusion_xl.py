@@ -1,6 +1,6 @@
 """Stable Diffusion XL with random weights, in the layout of its repository: about 600,000 parameters."""
 
-# pyright: reportMissingImports=false, reportPrivateImportUsage=false
+# pyright: reportMissingImports=false, reportPrivateImportUsage=false, reportArgumentType=false, reportCallIssue=false
 
 from pathlib import Path
 
@@ -60,11 +60,11 @@ def tiny_sdxl() -> StableDiffusionXLPipeline:
         )
         return StableDiffusionXLPipeline(
             vae=vae.eval(),
-            text_encoder=lively(CLIPTextModel(config), 0.5),  # pyright: ignore[reportArgumentType]
-            text_encoder_2=lively(CLIPTextModelWithProjection(config), 0.5),  # pyright: ignore[reportArgumentType]
+            text_encoder=lively(CLIPTextModel(config), 0.5),
+            text_encoder_2=lively(CLIPTextModelWithProjection(config), 0.5),
             tokenizer=tokenizer,
             tokenizer_2=tokenizer,
-            unet=lively(unet, 0.1),  # pyright: ignore[reportArgumentType]
+            unet=lively(unet, 0.1),
             scheduler=EulerDiscreteScheduler(
                 beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1, timestep_spacing="leading"
             ),

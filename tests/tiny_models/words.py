@@ -1,6 +1,6 @@
 """What the tiny pipelines of diffusers share: tokenizers made here and now, and weights that look at the text."""
 
-# pyright: reportMissingImports=false
+# pyright: reportMissingImports=false, reportArgumentType=false, reportCallIssue=false
 
 import json
 from collections.abc import Sequence

@@ -31,7 +31,8 @@ LAYERS = 2
 HIDDEN = 64
 TEXTS = ("a cat", "a dog on a red sofa by the window, soft light, calm mood", "zwei Käse und 漢字 12345 " * 8, "a very long text " * 150)
 AS_GOOD = 1.5
-"""Against float32, vLLM's bfloat16 may err by so much more than transformers' own bfloat16 does. A norm would change the last layer by 100 %."""
+"""Against float32, vLLM's bfloat16 may err by so much more than transformers' own does. A norm would change the last layer by 100 %."""
+MOST = 0.02
 SLACK = 0.005
 SAME = 0.02
 """Relative difference of two answers of the server for the same tokens: other batches and chunks round otherwise."""
@@ -81,7 +82,7 @@ def test_features_are_those_of_transformers(encoder: ServedEncoder, tiny: Path, 
             of_rounding = relative_errors(same.layers, near.layers)
             print(f"{near.layers.shape[1]:4} tokens: vLLM {shown(errors)}, transformers in bfloat16 {shown(of_rounding)}  {text[:20]!r}")
             assert all(error < AS_GOOD * rounding + SLACK for error, rounding in zip(errors, of_rounding, strict=True))
-            assert max(errors) < 0.1
+            assert max(errors) < MOST
 
 
 def shown(errors: list[float]) -> str:

@@ -43,7 +43,8 @@ def _lens(spec: Spec, settings: EngineSettings, building: Building) -> ImageGene
     from generator.local.generator import LocalGenerator
 
     model = from_parameters(load_lens, spec, source=spec.model, batch=settings.batch, encoder=_served_encoder(spec, settings))
-    building.language_models.append(model.language_model)
+    if not spec.endpoints:
+        building.language_models.append(lambda: model.loaded().language_model())
     return closed(LocalGenerator(model), building)
 
 

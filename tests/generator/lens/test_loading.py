@@ -159,7 +159,7 @@ def test_broken_files_are_named(copied: Path) -> None:
 def test_pickles_are_not_opened(copied: Path, component: str) -> None:
     weights = copied / component / "diffusion_pytorch_model.safetensors"
     weights.rename(weights.with_suffix(".bin"))
-    with pytest.raises(UsageError, match=r"diffusion_pytorch_model\.bin .* a pickle can hold code"):
+    with pytest.raises(UsageError, match=r"diffusion_pytorch_model\.bin is a pickle, which can hold code"):
         load(copied)
 
 

@@ -2,6 +2,7 @@
 
 # pyright: reportMissingImports=false
 
+import copy
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -173,8 +174,7 @@ def test_other_weights_of_the_same_name_are_another_identity(pipeline: LensPipel
     assert load_lens(str(tmp_path / "Lens-Turbo"), **settings).identity == load_lens(str(saved), **settings).identity
     half = load_lens(str(saved), dtype="bf16", **settings)
     assert half.identity != load_lens(str(saved), **settings).identity
-    pipeline.vae.to(torch.bfloat16).save_pretrained(tmp_path / "Lens-Turbo" / "vae")
-    pipeline.vae.to(torch.float32)
+    copy.deepcopy(pipeline.vae).to(torch.bfloat16).save_pretrained(tmp_path / "Lens-Turbo" / "vae")
     assert load_lens(str(tmp_path / "Lens-Turbo"), **settings).identity != load_lens(str(saved), **settings).identity
 
 
@@ -188,7 +188,7 @@ def test_with_its_own_text_encoder_it_draws_what_the_pipeline_draws(reading_pipe
     direct = reading_pipeline("a harbour", height=32, width=32, num_inference_steps=2, generator=generator)
     (drawn,) = draw(model, ["a harbour"], [7])
     assert np.abs(drawn - np.asarray(direct.images[0], dtype=int)).max() <= ROUNDING
-    assert model.language_model().model.config.num_hidden_layers == LAYERS
+    assert model.loaded().language_model().model.config.num_hidden_layers == LAYERS
 
 
 @pytest.mark.parametrize(
