@@ -79,6 +79,10 @@ class Guarded:
         """Whether the generator bounds the time of its calls itself; guards always do."""
         return getattr(self._generator, "times_itself", False)
 
+    def in_words(self) -> str:
+        """How the generator is doing; "" where it does not say."""
+        return getattr(self._generator, "in_words", str)()
+
     async def __call__(self, requests: Sequence[ImageRequest], /) -> Sequence[GeneratedImage | Exception]:
         """One outcome per request, in order. FatalError, from either, ends them all."""
         verdicts = await asyncio.gather(*(self._text_passes(request.text) for request in requests))

@@ -40,6 +40,10 @@ class KeptImages:
     def ratios(self) -> tuple[str, ...]:
         return getattr(self._inner, "ratios", ())
 
+    def in_words(self) -> str:
+        """How the inner one is doing; "" where it does not say."""
+        return getattr(self._inner, "in_words", str)()
+
     async def __call__(self, requests: Sequence[ImageRequest]) -> Sequence[GeneratedImage | Exception]:
         outcomes = await self._inner(requests)
         return await asyncio.to_thread(lambda: [self._kept(*pair) for pair in zip(requests, outcomes, strict=True)])

@@ -62,6 +62,8 @@ class Progress:
     dollars: float
     cost_known: bool
     seconds: float
+    generator: object = None
+    """Who draws, and may say in words how that goes: a pool, its GPUs."""
 
 
 def checked_problem(settings: Settings) -> Problem:
@@ -170,6 +172,7 @@ async def carry_out(planned: PlannedRun, parts: Parts, listen: Callable[[Event, 
                         budget.dollars,
                         budget.cost_known,
                         budget.seconds,
+                        parts.pipeline.generator,
                     )
                     listen(event, progress)
         outcome = "finished"

@@ -42,6 +42,8 @@ COUNTING = 10.0
 """Seconds for counting the tokens of one text."""
 COUNTED = 4096
 """Texts whose number of tokens is kept."""
+SHOWN = 8
+"""Actors that are named to people who watch."""
 GONE = (
     exceptions.RayActorError,
     exceptions.NodeDiedError,
@@ -220,6 +222,14 @@ class RayPool:
             member.state = State.GIVEN_UP
         self._dispatch()
         await asyncio.to_thread(_end, self._members, self._is_ours)
+
+    def in_words(self) -> str:
+        """For people who watch."""
+        actors = self.standing()
+        up = sum(actor.state is State.UP for actor in actors)
+        said = "; ".join(_actor_in_words(actor) for actor in actors[:SHOWN])
+        more = f" and {len(actors) - SHOWN} more" if len(actors) > SHOWN else ""
+        return f"{up} of {len(actors)} actors up: {said}{more}"
 
     def standing(self) -> list[Standing]:
         """How each actor is doing, in the order in which they were made."""
@@ -470,3 +480,12 @@ def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     told = [line for line in lines if "died" in line or "killed" in line] or lines or [type(error).__name__]
     return told[-1].split(" Some common causes", 1)[0].split(" rpc_code", 1)[0][:300]
+
+
+def _actor_in_words(actor: Standing) -> str:
+    """``10.0.0.1 GPU 0 93%, 41 of 80 GB, 120 images``."""
+    where = " ".join([actor.node or actor.state.value, *(f"GPU {number}" for number in actor.gpus)])
+    if actor.gpu is None:
+        return f"{where}, {actor.images} images"
+    busy = "" if actor.gpu.busy is None else f" {actor.gpu.busy}%"
+    return f"{where}{busy}, {actor.gpu.taken / 1e9:.0f} of {actor.gpu.total / 1e9:.0f} GB, {actor.images} images"

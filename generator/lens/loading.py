@@ -23,6 +23,7 @@ from transformers import PreTrainedTokenizerFast
 
 from data.errors import UsageError
 from generator.lens.encoder import load_encoder
+from generator.lens.text import LAYERS
 from generator.lens.transformer import LensTransformer2DModel
 from generator.local.checking import check_file, check_files
 from generator.local.weights import weight_files
@@ -87,6 +88,11 @@ def load_components(folder: Path, given: Mapping[str, Any], dtype: torch.dtype |
         absent = not (named.get(name) or [None])[0]
         components[name] = None if absent and name in ("text_encoder", "tokenizer") else explained(folder / name, loaders[name])
     return components
+
+
+def selected_layers(folder: Path) -> tuple[int, ...]:
+    """After which of GPT-OSS's layers, from 0, the transformer in ``folder`` wants the residual stream."""
+    return tuple(read_json(folder / "transformer" / "config.json").get("selected_layer_index", LAYERS))
 
 
 def check_components(folder: Path, leave_out: Iterable[str] = ()) -> None:

@@ -21,10 +21,10 @@ from data.errors import StageError, UsageError
 from data.textlimit import TextLimit
 from generator.lens import MULTIPLE, VARIANTS, variant_of
 from generator.lens.buckets import BUCKETS
-from generator.lens.loading import check_components, explained, find_folder, load_tokenizer, read_json
+from generator.lens.loading import check_components, explained, find_folder, load_tokenizer, selected_layers
 from generator.lens.pipeline import LensPipeline
 from generator.lens.template import FROZEN_DATE, MAX_TOKENS
-from generator.lens.text import LAYERS, identity_of
+from generator.lens.text import identity_of
 from generator.limits import lens_limit
 from generator.local import Encoded, Size
 from generator.local import device as devices
@@ -263,8 +263,8 @@ class _Reader:
 
     @classmethod
     def of(cls, folder: Path, date: str, dtype: torch.dtype, mxfp4: bool | None) -> "_Reader":
-        layers = read_json(folder / "transformer" / "config.json").get("selected_layer_index", LAYERS)
-        return cls(folder, f"gpt-oss#{fingerprint(folder / 'text_encoder')}", tuple(layers), date, dtype, mxfp4)
+        name = f"gpt-oss#{fingerprint(folder / 'text_encoder')}"
+        return cls(folder, name, selected_layers(folder), date, dtype, mxfp4)
 
     @property
     def identity(self) -> str:

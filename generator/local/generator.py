@@ -124,6 +124,12 @@ class LocalGenerator:
             seconds={step.name: step.seconds for step in steps},
         )
 
+    def in_words(self) -> str:
+        """For people who watch."""
+        so_far = self.standing()
+        steps = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in so_far.seconds.items())
+        return f"{so_far.images} images in {so_far.batches} batches, {so_far.texts_encoded} texts; {steps}" if so_far.batches else "loading"
+
     async def __call__(self, requests: Sequence[ImageRequest], /) -> Sequence[GeneratedImage | Exception]:
         placed = [self._job(request) for request in requests]
         jobs = [job for job in placed if isinstance(job, _Job)]

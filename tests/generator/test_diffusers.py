@@ -205,7 +205,7 @@ def test_a_pipeline_without_a_preset_draws_by_its_own_defaults(pag: Path) -> Non
     first, second = draw(model, TEXTS, [1, 2])
     assert first.shape == second.shape == (64, 64, 3)
     assert "pag_scale=2.0" in model.identity
-    assert np.array_equal(first, direct(pag, TEXTS[0], 1, negative_prompt="a dog", pag_scale=2.0))
+    assert np.abs(first - direct(pag, TEXTS[0], 1, negative_prompt="a dog", pag_scale=2.0)).max() <= ROUNDING
 
 
 def test_the_identity_says_what_decides_pixels_and_no_path(load: Load, tiny: Callable[[str], Path], tmp_path: Path) -> None:

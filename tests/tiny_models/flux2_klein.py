@@ -1,4 +1,4 @@
-"""FLUX.2 klein with random weights, in the layout of its repository: about 200,000 parameters."""
+"""FLUX.2 klein with random weights, in the layout of its repository: about 170,000 parameters."""
 
 # pyright: reportMissingImports=false, reportPrivateImportUsage=false, reportOptionalMemberAccess=false, reportArgumentType=false, reportCallIssue=false
 

@@ -1,4 +1,4 @@
-"""Qwen-Image with random weights, in the layout of its repository: about 4 million parameters, nearly all of them the autoencoder's."""
+"""Qwen-Image with random weights, in the layout of its repository: about 300,000 parameters."""
 
 # pyright: reportMissingImports=false, reportPrivateImportUsage=false, reportArgumentType=false, reportCallIssue=false
 
@@ -37,11 +37,11 @@ def tiny_qwen_image() -> QwenImagePipeline:
             axes_dims_rope=(8, 4, 4),
         )
         vae = AutoencoderKLQwenImage(
-            base_dim=24,
+            base_dim=8,
             z_dim=4,
-            dim_mult=[1, 2, 4],
+            dim_mult=[1, 1, 1, 1],
             num_res_blocks=1,
-            temperal_downsample=[False, True],
+            temperal_downsample=[False, True, True],
             latents_mean=[0.1, -0.2, 0.0, 0.3],
             latents_std=[1.0, 0.8, 1.2, 0.9],
         )

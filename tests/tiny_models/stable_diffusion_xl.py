@@ -1,4 +1,4 @@
-"""Stable Diffusion XL with random weights, in the layout of its repository: about 600,000 parameters."""
+"""Stable Diffusion XL with random weights, in the layout of its repository: about 540,000 parameters."""
 
 # pyright: reportMissingImports=false, reportPrivateImportUsage=false, reportArgumentType=false, reportCallIssue=false
 

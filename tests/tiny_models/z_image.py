@@ -1,4 +1,4 @@
-"""Z-Image with random weights, in the layout of its repository: about 200,000 parameters."""
+"""Z-Image with random weights, in the layout of its repository: about 450,000 parameters."""
 
 # pyright: reportMissingImports=false, reportPrivateImportUsage=false, reportArgumentType=false, reportCallIssue=false
 

@@ -9,7 +9,7 @@ import typer
 from ui.cli.options import Cluster, GeneratorSpec, GuardSpec, Home, Json, JudgeSpec, Ledger, Profile, ProposerSpec, ReasonerSpec, resolved
 
 if TYPE_CHECKING:
-    from ui.settings import Resolved, Settings
+    from ui.settings import EngineSettings, Resolved, Settings
 
 PACKAGES = (
     ("openai", "reasoners and proposers behind OpenAI-shaped endpoints", "pip install openai"),
@@ -131,7 +131,7 @@ def _engines(settings: "Settings") -> Iterator[Check]:
     for stage, (engine, build) in built.items():
         try:
             build(building)
-            yield from _reached(stage, engine.engine, settings)
+            yield from _reached(stage, engine.engine, engine)
         except PhoropterError as error:
             yield Check(stage, False, f"{_shown('engine', engine.engine)}: {error}", error.hint)
         except ImportError as error:
@@ -142,13 +142,21 @@ def _how_to_get(module: str) -> str:
     return next((how for name, _, how in PACKAGES if name == module.split(".")[0]), "install what is missing")
 
 
-def _reached(stage: str, text: str, settings: "Settings") -> Iterator[Check]:
-    """What an engine that was built finds at the other end; no model is called."""
+def _reached(stage: str, text: str, settings: "EngineSettings") -> Iterator[Check]:
+    """What an engine that was built finds at the other end; no model is called, but one that reads for Lens, with two words."""
+    from data.errors import StageError
+    from ui.engines import features_of
     from ui.probe import probe
     from ui.spec import parse_spec
 
     spec = parse_spec(text)
-    if spec.kind == "openai":
+    if spec.kind == "lens" and spec.endpoints:
+        try:
+            features_of(spec, settings).probe()
+            yield Check(stage, True, f"{spec.text}: text features come from there")
+        except StageError as error:
+            yield Check(stage, False, f"{spec.text}: {error}", error.hint)
+    elif spec.kind in ("openai", "images"):
         yield from (Check(stage, seen.ok, f"{spec.text}: {seen.detail}", seen.hint) for seen in probe(spec))
     elif spec.kind == "dspy" and "lm" in spec.parameters:
         from dataclasses import replace

@@ -5,7 +5,7 @@ It only listens. Everything goes to stderr, so that a report on stdout can be pi
 
 import time
 from collections import Counter, deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -117,6 +117,11 @@ class Watch:
             return "not known yet"
         return seconds(max(0, self.progress.images_planned - self.progress.images) / rate)
 
+    def generator_in_words(self) -> str:
+        """How the generator is doing; "" where it does not say."""
+        in_words: Callable[[], str] | None = getattr(self.progress and self.progress.generator, "in_words", None)
+        return in_words() if in_words is not None else ""
+
     def failures_in_words(self) -> str:
         if not self.failures:
             return "none"
@@ -138,6 +143,8 @@ class Watch:
         ]
         if progress.dollars or not progress.cost_known:
             parts.append(self.spent_in_words())
+        if generator := self.generator_in_words():
+            parts.append(generator)
         if self.failures:
             parts.append(f"failures {self.failures_in_words()}")
         return " · ".join(parts)
@@ -166,6 +173,8 @@ class Watch:
             )
             row("time", f"{seconds(progress.seconds)}, left {self.left_in_words()}")
             row("spent", self.spent_in_words())
+            if generator := self.generator_in_words():
+                row("generator", generator)
         row("system prompts", f"{len(self.texts)}")
         row("last proposal", one_line(self.last_proposal, 100) or "none yet")
         row("failures", self.failures_in_words())

@@ -16,13 +16,13 @@ from optimizer.stage import StageLimits
 from reasoner import Reasoner
 from ui.engines.building import OPENAI_KEY, OWN_KEY, Building, api_key, engine
 from ui.engines.chat import CHAT_ENGINES, dspy_program
-from ui.engines.generators import GENERATORS, GUARDS, guarded
+from ui.engines.generators import GENERATORS, GUARDS, features_of, guarded
 from ui.settings import EngineSettings
 from ui.spec import Spec, parse_spec, unknown
 
 __all__ = [
     "GENERATORS", "GUARDS", "JUDGES", "OPENAI_KEY", "OWN_KEY", "PROPOSERS", "REASONERS", "Building", "api_key", "build_generator",
-    "build_judge", "build_proposer", "build_reasoner", "stage_limits",
+    "build_judge", "build_proposer", "build_reasoner", "features_of", "stage_limits",
 ]  # fmt: skip
 
 

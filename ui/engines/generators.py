@@ -13,8 +13,11 @@ from ui.spec import Spec, parse_spec, unknown
 
 if TYPE_CHECKING:
     from generator.guard import Guard
-    from generator.lens.encoder import TextEncoder
+    from generator.lens.served import ServedEncoder
 
+READER = "reader"
+"""Parameter of a ``lens:`` spec with an endpoint: the language model's name there, which stands for it in the identity, as its address else
+would."""
 POOL_PARAMETERS = ("actors", "gpus", "cpus", "memory")
 """Parameters of a ``ray:`` spec that speak of the pool; the others are the inner generator's."""
 
@@ -36,24 +39,29 @@ def _diffusers(spec: Spec, settings: EngineSettings, building: Building) -> Imag
 
 
 def _lens(spec: Spec, settings: EngineSettings, building: Building) -> ImageGenerator:
-    """``@endpoint``: a vLLM server that hands out text features (``phoropter reasoner serve MODEL --features``)."""
+    """``@endpoint``: a vLLM server that hands out text features (``phoropter reasoner serve MODEL --features``), of the model ``reader``."""
     _needs_model(spec, "lens:YuCollection/Lens-Diffusers, or lens:./folder")
     prepare_models()
     from generator.lens.model import load_lens
     from generator.local.generator import LocalGenerator
 
-    model = from_parameters(load_lens, spec, source=spec.model, batch=settings.batch, encoder=_served_encoder(spec, settings))
+    encoder = features_of(spec, settings) if spec.endpoints else None
+    spec = replace(spec, parameters={name: value for name, value in spec.parameters.items() if name != READER})
+    model = from_parameters(load_lens, spec, source=spec.model, batch=settings.batch, encoder=encoder)
     if not spec.endpoints:
         building.language_models.append(lambda: model.loaded().language_model())
     return closed(LocalGenerator(model), building)
 
 
-def _served_encoder(spec: Spec, settings: EngineSettings) -> "TextEncoder | None":
-    if not spec.endpoints:
-        return None
+def features_of(spec: Spec, settings: EngineSettings) -> "ServedEncoder":
+    """Where a lens spec with an endpoint gets its text features."""
+    from generator.lens.loading import find_folder, selected_layers
+    from generator.lens.model import ENCODER_PARTS
     from generator.lens.served import ServedEncoder
 
-    return ServedEncoder(spec.endpoint, api_key=api_key(spec), timeout=settings.timeout)
+    named = {name: str(value) for name, value in spec.parameters.items() if name in (READER, "revision")}
+    layers = selected_layers(find_folder(spec.model, named.get("revision"), ENCODER_PARTS))
+    return ServedEncoder(spec.endpoint, model=named.get(READER), api_key=api_key(spec), layers=layers, timeout=settings.timeout)
 
 
 def _images(spec: Spec, settings: EngineSettings, building: Building) -> ImageGenerator:

@@ -66,7 +66,7 @@ def test_a_spec_that_no_model_takes(phoropter: Phoropter, lens: Path) -> None:
     assert "there are: steps" in done.stderr
     done = phoropter("imagine", TEXT, "--generator", f"lens:{lens}?size=100x64")
     assert done.exit_code == 2
-    assert "multiple of 16" in done.stderr
+    assert "multiples of 16" in done.stderr
     assert not Path("phoropter-data/images").exists()
 
 

@@ -5,6 +5,7 @@ import pty
 import select
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,14 @@ def test_a_terminal_shows_it_live_and_is_left_clean(tmp_path: Path) -> None:
         assert words in screen
     assert "best so far" not in output
     assert output.rstrip().endswith("contact-sheet.png")
+
+
+def test_a_generator_says_how_it_is_doing() -> None:
+    class Pool:
+        def in_words(self) -> str:
+            return "2 of 2 actors up"
+
+    watch = Watch()
+    assert watch.generator_in_words() == ""
+    watch.progress = replace(progress(1), generator=Pool())
+    assert "2 of 2 actors up" in watch.line()
