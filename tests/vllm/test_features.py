@@ -65,7 +65,7 @@ def folder_of(both: Served) -> Path:
 
 
 def test_it_says_what_to_type(both: Served) -> None:
-    assert both.record["generator"] == f"lens:FOLDER@{both.record['url']}"
+    assert both.record["generator"] == f"lens:FOLDER@{both.record['url']}?reader={both.record['model']}"
     assert both.record["feature_layers"] == list(range(LAYERS))
     assert folder_of(both).stat().st_mode & 0o777 == 0o700
 

@@ -39,7 +39,7 @@ def _diffusers(spec: Spec, settings: EngineSettings, building: Building) -> Imag
 
 
 def _lens(spec: Spec, settings: EngineSettings, building: Building) -> ImageGenerator:
-    """``@endpoint``: a vLLM server that hands out text features (``phoropter reasoner serve MODEL --features``), of the model ``reader``."""
+    """``@endpoint``: a vLLM server that hands out text features (``phoropter reasoner serve MODEL --features``), which ``reader`` names."""
     _needs_model(spec, "lens:YuCollection/Lens-Diffusers, or lens:./folder")
     prepare_models()
     from generator.lens.model import load_lens
