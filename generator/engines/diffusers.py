@@ -27,7 +27,8 @@ from data.errors import FailureKind, StageError, UsageError
 from data.textlimit import TextLimit
 from generator.local import Encoded, Size
 from generator.local import device as devices
-from generator.local.checking import PipelineFacts, check_pipeline, check_tensors
+from generator.local.checking import PipelineFacts, check_pipeline, check_tensors, model_classes
+from generator.local.deferred import Deferred, Facts
 from generator.local.memory import check_memory
 from generator.local.pixels import not_finite, to_images
 from generator.local.quiet import hush
@@ -72,8 +73,7 @@ class DiffusersModel:
         self._pipeline = pipeline
         self._preset = preset
         self._arguments = _arguments(preset, arguments or {})
-        settings = {**self._arguments, "negative": preset.negative, "size": self.size}
-        self.identity = f"{identity}&{urlencode({name: value for name, value in settings.items() if value is not None})}"
+        self.identity = _identity(identity, preset, self.size, self._arguments)
         self.text_limit = _text_limit(pipeline, preset.reading)
         self._splits = preset.splits and getattr(pipeline, "watermark", None) is None
         self._decode = pipeline.vae.decode if self._splits else None
@@ -217,15 +217,15 @@ def load_diffusers(
     batch: int = 1,
     revision: str | None = None,
     **arguments: Any,
-) -> DiffusersModel:
-    """Loads a text-to-image pipeline from a folder, or from a hub repository (at ``revision``).
+) -> Deferred[DiffusersModel]:
+    """A text-to-image pipeline from a folder, or from a hub repository (at ``revision``). It is loaded when it first reads a text.
 
     ``steps``, ``guidance``, ``negative``: the family's by default (generator/presets.py). ``size``, such as "1248x832": that size only,
     instead of the family's, by aspect ratio.
     ``dtype``: "bf16", "fp16" or "fp32"; by default bf16 on a GPU, fp32 on the CPU. ``device``: as torch names it; by default a GPU if there
     is one. ``offload``: "none"; "model", where one part at a time is on the device; "sequential", one layer. ``compile``: the denoiser is
     compiled when it first meets a size, which takes minutes, and is faster from then on. ``batch``: images at once.
-    ``arguments``: any others of the pipeline's call. UsageError says what is wrong before anything is loaded.
+    ``arguments``: any others of the pipeline's call. UsageError says what is wrong, before any weights are loaded.
     """
     hush()
     place = devices.choose(device)
@@ -244,24 +244,55 @@ def load_diffusers(
     preset = _changed(preset, facts, steps, guidance, negative, arguments)
     check_memory(facts.folder, dtype=dtype, device=place, offload=offload)
     check_tensors(facts)
-    return DiffusersModel(
-        _load(facts, preset, dtype, place, offload, compile),
-        preset,
-        identity=f"diffusers:{facts.name}#{fingerprint(facts.folder)}?dtype={dtype}",
-        size=only,
-        sizes={} if only else None,
+    name = f"diffusers:{facts.name}#{fingerprint(facts.folder)}?dtype={dtype}"
+    chosen = only or preset.size
+    known = Facts(
+        identity=_identity(name, preset, chosen, _arguments(preset, arguments)),
+        text_limit=_text_limit(_without_models(facts), preset.reading),
+        size=chosen,
+        sizes={} if only else preset.sizes,
         batch=batch,
         one_at_a_time=offload != "none",
-        arguments=arguments,
     )
+
+    def load() -> DiffusersModel:
+        return DiffusersModel(
+            _load(facts, preset, dtype, place, offload, compile),
+            preset,
+            identity=name,
+            size=only,
+            sizes=known.sizes,
+            batch=batch,
+            one_at_a_time=known.one_at_a_time,
+            arguments=arguments,
+        )
+
+    return Deferred(known, load)
+
+
+def _identity(name: str, preset: Preset, size: Size, arguments: Mapping[str, Any]) -> str:
+    settings = {**arguments, "negative": preset.negative, "size": size}
+    return f"{name}&{urlencode({name: value for name, value in settings.items() if value is not None})}"
+
+
+def _without_models(facts: PipelineFacts) -> Any:
+    """The pipeline as far as it is words: tokenizers and templates, and None in place of each model."""
+    given = {**_text_processors(facts), **dict.fromkeys(model_classes(facts))}
+    try:
+        return getattr(diffusers, facts.pipeline).from_pretrained(facts.folder, local_files_only=True, **given)
+    except (OSError, ValueError, TypeError, ImportError) as error:
+        raise UsageError(f"{facts.name} can't be loaded: {error}", hint="pip install -U diffusers transformers accelerate") from error
+
+
+def _text_processors(facts: PipelineFacts) -> dict[str, Any]:
+    return {name: _text_processor(facts.folder / name) for name, (_, kind) in facts.components().items() if kind == "Qwen3VLProcessor"}
 
 
 def _load(facts: PipelineFacts, preset: Preset, dtype: str, place: str, offload: str, compiled: bool) -> Any:
-    folder, precision = facts.folder, DTYPES[dtype]
+    precision = DTYPES[dtype]
     try:
-        given = {name: _text_processor(folder / name) for name, (_, kind) in facts.components().items() if kind == "Qwen3VLProcessor"}
-        loader: Any = getattr(diffusers, facts.pipeline)
-        pipeline = loader.from_pretrained(folder, dtype=precision, use_safetensors=True, local_files_only=True, **given)
+        given: dict[str, Any] = {"use_safetensors": True, "local_files_only": True, **_text_processors(facts)}
+        pipeline: Any = getattr(diffusers, facts.pipeline).from_pretrained(facts.folder, dtype=precision, **given)
         if preset.splits and precision == torch.float16 and pipeline.vae.config.get("force_upcast"):
             # Its activations leave the range of fp16. The pipeline would convert it to and fro, while another thread decodes with it.
             pipeline.vae.to(torch.float32)

@@ -51,11 +51,12 @@ def fingerprint(folder: Path, leave_out: Collection[str] = ()) -> str:
     It follows from config.json, the names, shapes and types of all tensors, and a few numbers from the middle of each: cheap, the same
     wherever the folder lies, and another for another checkpoint of the same model.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(json.dumps(_read_json(folder / "model_index.json"), sort_keys=True).encode())
     for name, path in sorted(components(folder)):
         if name in leave_out:
             continue
-        digest.update(json.dumps([name, _read_json(path / "config.json")], sort_keys=True).encode())
+        settings = [_read_json(file) for file in sorted(path.glob("*config.json"))]
+        digest.update(json.dumps([name, settings], sort_keys=True).encode())
         for file in weight_files(path):
             tensors = header(file)
             digest.update(json.dumps([file.name, tensors], sort_keys=True).encode())

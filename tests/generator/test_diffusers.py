@@ -22,6 +22,7 @@ from data.errors import FailureKind, StageError, UsageError  # noqa: E402
 from generator.engines import diffusers as engine  # noqa: E402
 from generator.engines.diffusers import DiffusersModel, load_diffusers  # noqa: E402
 from generator.local import Size, memory  # noqa: E402
+from generator.local.deferred import Deferred  # noqa: E402
 
 # SDXL's scheduler hands a tensor to numpy.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
@@ -33,7 +34,7 @@ SIZE = Size(64, 64)
 ROUNDING = 2
 """By how many of 255 steps a pixel may differ between a batch and a single image: kernels add up in another order."""
 
-Load = Callable[..., DiffusersModel]
+Load = Callable[..., Deferred[DiffusersModel]]
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +42,14 @@ def load(tiny: Callable[[str], Path]) -> Load:
     """Two steps of 64x64 unless told otherwise; each once, since models do not change by drawing."""
 
     @cache
-    def loaded(name: str, **settings: Any) -> DiffusersModel:
+    def loaded(name: str, **settings: Any) -> Deferred[DiffusersModel]:
         given: dict[str, Any] = {"steps": 2, "size": "64x64", "device": "cpu"}
         return load_diffusers(str(tiny(name)), **given | settings)
 
     return loaded
 
 
-def draw(model: DiffusersModel, texts: Sequence[str], seeds: Sequence[int], size: Size = SIZE) -> list[Any]:
+def draw(model: Deferred[DiffusersModel], texts: Sequence[str], seeds: Sequence[int], size: Size = SIZE) -> list[Any]:
     features = [encoded.features for encoded in model.encode(texts)]
     images = model.decode(model.denoise(features, seeds, size), size)
     return [np.asarray(image, dtype=int) if isinstance(image, Image.Image) else image for image in images]
@@ -99,7 +100,7 @@ def test_a_pipeline_that_is_saved_again_draws_the_same_bits(name: str, load: Loa
     model = load(name)
     for component in ("transformer", "unet", "vae"):
         if (folder / component).is_dir():
-            getattr(model._pipeline, component).save_pretrained(folder / component)
+            getattr(model.loaded()._pipeline, component).save_pretrained(folder / component)
     again = load_diffusers(str(folder), steps=2, size="64x64", device="cpu")
     assert np.array_equal(draw(again, TEXTS[:1], [3])[0], draw(model, TEXTS[:1], [3])[0])
 
@@ -118,7 +119,7 @@ def test_a_negative_text_changes_the_image_and_the_identity(name: str, load: Loa
 def test_without_guidance_no_negative_text_is_read(name: str, load: Load) -> None:
     read: list[str] = []
     model = load(name, guidance=0 if name == "z_image" else 1)
-    pipeline: Any = model._pipeline
+    pipeline: Any = model.loaded()._pipeline
     own = pipeline.text_encoder.forward
     pipeline.text_encoder.forward = lambda *args, **kwargs: read.append("text") or own(*args, **kwargs)
     draw(model, TEXTS, [1, 2])
@@ -137,7 +138,7 @@ def test_a_long_text_is_cut_behind_and_the_number_of_tokens_is_said(name: str, l
     assert whole.flaws == ()
     assert cut.flaws == (f"{limit.count(long) - limit.tokens} tokens of the text were cut off",)
     # What the pipeline puts behind the text is still there.
-    reading = model._preset.reading
+    reading = model.loaded()._preset.reading
     assert reading is not None
     assert len(cut.features["prompt_embeds"]) == reading.tokens
 
@@ -251,5 +252,5 @@ def test_too_little_memory_is_said_before_anything_loads(tiny: Callable[[str], P
 
 
 def test_a_decoder_that_would_overflow_in_fp16_stays_in_fp32_where_it_runs_apart(load: Load, pag: Path) -> None:
-    assert load("stable_diffusion_xl", dtype="fp16")._pipeline.vae.dtype == torch.float32
-    assert load_diffusers(str(pag), device="cpu", dtype="fp16")._pipeline.vae.dtype == torch.float16
+    assert load("stable_diffusion_xl", dtype="fp16").loaded()._pipeline.vae.dtype == torch.float32
+    assert load_diffusers(str(pag), device="cpu", dtype="fp16").loaded()._pipeline.vae.dtype == torch.float16
