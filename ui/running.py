@@ -23,6 +23,7 @@ from optimizer.optimize import Problem, optimize
 from ui.engines import stage_limits
 from ui.eventlog import CONFIRMED, SITTING, Decision, history, to_record
 from ui.settings import PLACES, Settings, settings_from
+from ui.spec import parse_spec
 from ui.wiring import Parts, load_prompt_set, load_system_prompt, proposer_stage
 
 if TYPE_CHECKING:
@@ -116,6 +117,11 @@ def _check_judgeable(settings: Settings, prompts: Sequence[Prompt]) -> None:
             hint="add a checklist to each row (docs/formats.md), or use the shipped set: --prompts scenes",
         )
     if settings.judge.engine == "scene":
+        if not draws_scenes(settings):
+            raise UsageError(
+                f"the scene judge measures what the embedded painter draws, and {settings.generator.engine} draws other pictures",
+                hint="name a judge that sees: --judge package.module:factory (CONTRIBUTING.md says what it has to do)",
+            )
         blind = [prompt.text for prompt in prompts if not any(criterion.check for criterion in prompt.checklist)]
         if blind:
             raise UsageError(
@@ -123,6 +129,11 @@ def _check_judgeable(settings: Settings, prompts: Sequence[Prompt]) -> None:
                 f"the first: {blind[0]!r}",
                 hint="use --prompts scenes, or a judge that sees",
             )
+
+
+def draws_scenes(settings: Settings) -> bool:
+    """Whether the generator may be one whose pictures the scene judge can measure: the embedded one, alone or in a pool, or one's own."""
+    return parse_spec(settings.generator.engine.removeprefix("ray:")).kind not in ("diffusers", "lens", "images", "litellm")
 
 
 def resumed_settings(store: "Store", run_prefix: str, places: Settings) -> Settings:

@@ -175,7 +175,7 @@ def test_rgba_is_put_in_front_of_white() -> None:
 
 def test_what_is_not_finite_is_a_failure_of_that_image_alone(load: Load) -> None:
     model = load("qwen_image")
-    latents = model.denoise([encoded.features for encoded in model.encode(TEXTS)], [1, 2], SIZE)
+    latents = list(model.denoise([encoded.features for encoded in model.encode(TEXTS)], [1, 2], SIZE))
     latents[0] = torch.full_like(latents[0], float("nan"))
     spoiled, good = model.decode(latents, SIZE)
     assert isinstance(spoiled, StageError)

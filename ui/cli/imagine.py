@@ -73,8 +73,10 @@ def _prompt(text: str, settings: "Settings") -> "Prompt":
     """The text as a prompt; where pixels judge, with the checklist that it can be read as."""
     from data.records import Prompt
     from ui.cli.free_text import checklist_of
+    from ui.running import draws_scenes
 
-    return Prompt(text, checklist_of(text) if settings.judge.engine == "scene" else ())
+    measured = settings.judge.engine == "scene" and draws_scenes(settings)
+    return Prompt(text, checklist_of(text) if measured else ())
 
 
 def _run_id(request: "TrialRequest", parts: "Parts") -> str:
@@ -136,7 +138,6 @@ def image_to_json(image: "GeneratedImage") -> dict[str, Any]:
         "flaws": list(image.flaws),
         "revised_prompt": image.revised_prompt,
         "batch": image.batch,
-        "latency": image.latency,
     }
 
 
@@ -189,7 +190,7 @@ def print_trial(trial: "Trial", run_id: str, images: "ImageFiles", out: Path | N
             evidence = f"   {row['evidence']}" if row["evidence"] else ""
             screen.print(f"  {mark} {forbidden}{row['text']}{evidence}")
     elif not trial.request.prompt.checklist and trial.image is not None:
-        screen.print("score     not judged: no checklist, since the text does not speak of things that pixels can tell")
+        screen.print("score     not judged: no checklist, since neither text nor picture are such that pixels can tell")
     elif trial.failure is not None:
         blocked = trial.failure.kind is FailureKind.BLOCKED
         what = "blocked  " if blocked else f"failed    {trial.failure.stage.value}, {trial.failure.kind.value}:"

@@ -24,7 +24,7 @@ from generator import ImageRequest  # noqa: E402
 from generator.lens.encoder import GptOssTextEncoder  # noqa: E402
 from generator.lens.model import LensModel, load_lens  # noqa: E402
 from generator.lens.pipeline import LensPipeline  # noqa: E402
-from generator.local import Size, memory  # noqa: E402
+from generator.local import ImageModel, Size, memory  # noqa: E402
 from generator.local.generator import LocalGenerator  # noqa: E402
 from tests.tiny_models.lens import HIDDEN, LAYERS  # noqa: E402
 
@@ -40,7 +40,7 @@ class Encoder:
     """A text encoder that makes features up from the text's hash, one token per letter, at most 20."""
 
     identity: str = "made-up"
-    text_limit: None = None
+    text_limit: Any = None
     texts: list[str] = field(default_factory=list[str])
 
     def __call__(self, texts: Sequence[str]) -> list[Any]:
@@ -54,11 +54,11 @@ class Encoder:
 
 
 def lens(pipeline: LensPipeline, encoder: Any = None, **settings: Any) -> LensModel:
-    given = {"identity": "lens:tiny", "steps": 2, "size": SMALL, "sizes": SIZES, "batch": 4}
+    given: dict[str, Any] = {"identity": "lens:tiny", "steps": 2, "size": SMALL, "sizes": SIZES, "batch": 4}
     return LensModel(pipeline, encoder or Encoder(), **{**given, **settings})
 
 
-def draw(model: LensModel, texts: Sequence[str], seeds: Sequence[int], size: Size = SMALL) -> list[Any]:
+def draw(model: ImageModel, texts: Sequence[str], seeds: Sequence[int], size: Size = SMALL) -> list[Any]:
     features = [encoded.features for encoded in model.encode(texts)]
     images = model.decode(model.denoise(features, seeds, size), size)
     return [np.asarray(image, dtype=int) if isinstance(image, Image) else image for image in images]
@@ -69,7 +69,7 @@ def test_an_image_is_what_the_pipeline_draws_with_its_seed(pipeline: LensPipelin
     (drawn,) = draw(lens(pipeline, encoder), ["a harbour"], [7])
     generator = torch.Generator("cpu").manual_seed(7)
     embeds = [encoder(["a harbour"])[0].layers]
-    direct = pipeline(prompt_embeds=embeds, height=32, width=32, num_inference_steps=2, generator=generator, output_type="pil")
+    direct: Any = pipeline(prompt_embeds=embeds, height=32, width=32, num_inference_steps=2, generator=generator, output_type="pil")
     assert np.array_equal(drawn, np.asarray(direct.images[0], dtype=int))
 
 
@@ -185,7 +185,7 @@ def test_with_its_own_text_encoder_it_draws_what_the_pipeline_draws(reading_pipe
     assert "2026-05-26" in model.identity
     assert model.text_limit is not None
     generator = torch.Generator("cpu").manual_seed(7)
-    direct = reading_pipeline("a harbour", height=32, width=32, num_inference_steps=2, generator=generator)
+    direct: Any = reading_pipeline("a harbour", height=32, width=32, num_inference_steps=2, generator=generator)
     (drawn,) = draw(model, ["a harbour"], [7])
     assert np.abs(drawn - np.asarray(direct.images[0], dtype=int)).max() <= ROUNDING
     assert model.loaded().language_model().model.config.num_hidden_layers == LAYERS
@@ -210,7 +210,7 @@ def test_with_its_own_text_encoder_it_draws_what_the_pipeline_draws(reading_pipe
 )
 def test_what_can_not_be_is_said_before_anything_loads(saved: Path, settings: dict[str, Any], message: str, hint: str) -> None:
     with pytest.raises(UsageError) as raised:
-        load_lens(str(saved), **{"encoder": Encoder(), "device": "cpu", **settings})
+        load_lens(str(saved), **dict[str, Any](encoder=Encoder(), device="cpu") | settings)
     assert message in str(raised.value)
     assert hint in raised.value.hint
 

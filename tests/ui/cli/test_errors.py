@@ -29,6 +29,7 @@ def spoken(text: str) -> tuple[str, str]:
         (["imagine", "x", "--generator", "lens"], "'lens' names no model", "write for example lens:"),
         (["imagine", "x", "--generator", "images:gpt-image-1"], "OPENAI_API_KEY is not set", "export OPENAI_API_KEY="),
         (["imagine", "x", "--generator", "images:m@http://localhost:1/v1?n=2"], "n can't be set", "leave n out"),
+        (["optimize", "--generator", "images:m@http://localhost:1/v1"], "draws other pictures", "name a judge that sees"),
         (["imagine", "x", "--guard", "moderatoin"], "unknown guard 'moderatoin'", "there are: moderation"),
         (["rewrite", "x", "--reasoner", "shared"], "the generator holds no language model", "shared goes with --generator lens:FOLDER"),
         (["optimize", "--judge", "scenes"], "unknown judge engine", "there are: scene"),
