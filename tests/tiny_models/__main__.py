@@ -31,11 +31,11 @@ def main() -> None:
     for name in arguments.names or NAMES:
         module = importlib.import_module(f"tests.tiny_models.{name}")
         if arguments.out is None:
-            print(f"{name:18} {module.DESCRIPTION}")
+            print(f"{name:20} {module.DESCRIPTION}")
             continue
         folder = arguments.out / name
         module.build(folder)
-        print(f"{name:18} {folder}", flush=True)
+        print(f"{name:20} {folder}", flush=True)
 
 
 if __name__ == "__main__":

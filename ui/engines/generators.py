@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from data.errors import UsageError
@@ -30,7 +31,7 @@ def _embedded(spec: Spec, settings: EngineSettings, building: Building) -> Image
 
 def _diffusers(spec: Spec, settings: EngineSettings, building: Building) -> ImageGenerator:
     _needs_model(spec, "diffusers:Qwen/Qwen-Image, or diffusers:./folder")
-    prepare_models()
+    _prepare_local(spec)
     from generator.engines.diffusers import load_diffusers
     from generator.local.generator import LocalGenerator
 
@@ -41,7 +42,7 @@ def _diffusers(spec: Spec, settings: EngineSettings, building: Building) -> Imag
 def _lens(spec: Spec, settings: EngineSettings, building: Building) -> ImageGenerator:
     """``@endpoint``: a vLLM server that hands out text features (``phoropter reasoner serve MODEL --features``), which ``reader`` names."""
     _needs_model(spec, "lens:YuCollection/Lens-Diffusers, or lens:./folder")
-    prepare_models()
+    _prepare_local(spec)
     from generator.lens.model import load_lens
     from generator.local.generator import LocalGenerator
 
@@ -123,6 +124,17 @@ def _ray(spec: Spec, settings: EngineSettings, building: Building) -> ImageGener
 def _member(spec: Spec, settings: EngineSettings, all_settings: Settings) -> ImageGenerator:
     """One of a pool's generators, built in its own process; it lives as long as that."""
     return of_spec("generator", GENERATORS, spec, settings, Building(all_settings))
+
+
+def _prepare_local(spec: Spec) -> None:
+    """Before anything is imported that holds models in this process; UsageError where it is not installed."""
+    missing = [package for package in ("torch", "diffusers", "transformers") if find_spec(package) is None]
+    if missing:
+        raise UsageError(f"{spec.text!r} needs {', '.join(missing)}, not installed here", hint="pip install 'phoropter[local]'")
+    prepare_models()
+    from generator.local.quiet import hush
+
+    hush()
 
 
 def _needs_model(spec: Spec, example: str) -> None:

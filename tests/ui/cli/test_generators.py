@@ -4,6 +4,7 @@ import importlib
 import io
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,14 @@ def test_a_spec_that_no_model_takes(phoropter: Phoropter, lens: Path) -> None:
     assert done.exit_code == 2
     assert "multiples of 16" in done.stderr
     assert not Path("phoropter-data/images").exists()
+
+
+def test_without_torch_it_says_what_to_install(phoropter: Phoropter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    done = phoropter("imagine", TEXT, "--generator", "diffusers:Qwen/Qwen-Image")
+    assert done.exit_code == 2
+    assert "needs torch" in done.stderr
+    assert "pip install 'phoropter[local]'" in done.stderr
 
 
 def test_a_half_downloaded_model(phoropter: Phoropter, lens: Path, tmp_path: Path) -> None:

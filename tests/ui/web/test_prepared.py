@@ -380,3 +380,25 @@ def test_the_server_stays_on_this_machine_and_tells_nobody() -> None:
 def test_a_missing_ledger_is_not_made_by_looking(tmp_path: Path) -> None:
     assert not Ledger(Settings(home=tmp_path)).exists
     assert list(tmp_path.iterdir()) == []
+
+
+# -- how a picture was made
+
+
+def test_what_may_spoil_a_comparison_stands_under_the_picture() -> None:
+    made = trial("a", 1.0)
+    assert pictures.image_notes_html(made) == ""
+    spoiled = replace(made, image=GeneratedImage("a" * 64, 4, 3, (f"no seed {NASTY}",), f"another text {NASTY}"))
+    found = pictures.image_notes_html(spoiled)
+    assert "no seed" in found
+    assert "another text" in found
+    assert NASTY not in found
+
+
+def test_what_was_blocked_is_told_apart_from_what_broke() -> None:
+    failure = Failure(Stage.GENERATE, FailureKind.BLOCKED, f"the guard {NASTY}")
+    blocked = replace(trial("a", None), image=None, failure=failure)
+    found = pictures.picture_html(blocked, lambda sha256: "")
+    assert "blocked: the guard" in found
+    assert "failed" not in found
+    assert NASTY not in found
