@@ -31,6 +31,7 @@ from generator.local.checking import PipelineFacts, check_pipeline, check_tensor
 from generator.local.deferred import Deferred, Facts
 from generator.local.memory import check_memory
 from generator.local.pixels import not_finite, to_images
+from generator.local.placing import Placing
 from generator.local.quiet import hush
 from generator.local.weights import fingerprint
 from generator.presets import Preset, TextReading, generic, preset_for
@@ -39,8 +40,6 @@ from generator.sizes import checked, parse_size
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
-OFFLOADS = ("none", "model", "sequential")
 SPEC_NAMES = {"num_inference_steps": "steps", "negative_prompt": "negative", "height": "size", "width": "size"}
 """What a spec calls what the pipelines call otherwise."""
 Features: TypeAlias = Mapping[str, Tensor]
@@ -228,9 +227,8 @@ def load_diffusers(
     ``arguments``: any others of the pipeline's call. UsageError says what is wrong, before any weights are loaded.
     """
     hush()
-    place = devices.choose(device)
-    dtype = dtype or ("fp32" if place == "cpu" else "bf16")
-    _check_choices(steps, guidance, batch, dtype, offload, place)
+    placing = Placing.of(device, dtype, offload)
+    _check_numbers(steps, guidance, batch)
     only = None if size is None else parse_size(size)
     facts = check_pipeline(source, None if revision is None else str(revision))
     defaults = _defaults(facts.pipeline)
@@ -242,9 +240,9 @@ def load_diffusers(
         # Where a pipeline has a schedule of its own, it would not look at the number of steps.
         arguments["sigmas"] = [1 - step / steps for step in range(steps)]
     preset = _changed(preset, facts, steps, guidance, negative, arguments)
-    check_memory(facts.folder, dtype=dtype, device=place, offload=offload)
+    check_memory(facts.folder, dtype=placing.dtype, device=placing.device, offload=offload)
     check_tensors(facts)
-    name = f"diffusers:{facts.name}#{fingerprint(facts.folder)}?dtype={dtype}"
+    name = f"diffusers:{facts.name}#{fingerprint(facts.folder)}?dtype={placing.dtype}"
     chosen = only or preset.size
     known = Facts(
         identity=_identity(name, preset, chosen, _arguments(preset, arguments)),
@@ -252,12 +250,12 @@ def load_diffusers(
         size=chosen,
         sizes={} if only else preset.sizes,
         batch=batch,
-        one_at_a_time=offload != "none",
+        one_at_a_time=not placing.stays,
     )
 
     def load() -> DiffusersModel:
         return DiffusersModel(
-            _load(facts, preset, dtype, place, offload, compile),
+            _load(facts, preset, placing, compile),
             preset,
             identity=name,
             size=only,
@@ -288,26 +286,18 @@ def _text_processors(facts: PipelineFacts) -> dict[str, Any]:
     return {name: _text_processor(facts.folder / name) for name, (_, kind) in facts.components().items() if kind == "Qwen3VLProcessor"}
 
 
-def _load(facts: PipelineFacts, preset: Preset, dtype: str, place: str, offload: str, compiled: bool) -> Any:
-    precision = DTYPES[dtype]
+def _load(facts: PipelineFacts, preset: Preset, placing: Placing, compiled: bool) -> Any:
     try:
         given: dict[str, Any] = {"use_safetensors": True, "local_files_only": True, **_text_processors(facts)}
-        pipeline: Any = getattr(diffusers, facts.pipeline).from_pretrained(facts.folder, dtype=precision, **given)
-        if preset.splits and precision == torch.float16 and pipeline.vae.config.get("force_upcast"):
+        pipeline: Any = getattr(diffusers, facts.pipeline).from_pretrained(facts.folder, dtype=placing.precision, **given)
+        if preset.splits and placing.precision == torch.float16 and pipeline.vae.config.get("force_upcast"):
             # Its activations leave the range of fp16. The pipeline would convert it to and fro, while another thread decodes with it.
             pipeline.vae.to(torch.float32)
-        if offload == "model":
-            pipeline.enable_model_cpu_offload(device=place)
-        elif offload == "sequential":
-            pipeline.enable_sequential_cpu_offload(device=place)
-        else:
-            pipeline.to(place)
-        devices.wait()
+        placing.put(pipeline)
     except torch.OutOfMemoryError as error:
-        raise UsageError(f"{facts.name} does not fit on {place}: {error}", hint="add offload=model") from None
+        raise UsageError(f"{facts.name} does not fit on {placing.device}: {error}", hint="add offload=model") from None
     except (OSError, ValueError, TypeError, ImportError) as error:
         raise UsageError(f"{facts.name} can't be loaded: {error}", hint="pip install -U diffusers transformers accelerate") from error
-    pipeline.set_progress_bar_config(disable=True)
     if compiled:
         (pipeline.unet if hasattr(pipeline, "unet") else pipeline.transformer).compile()
     return pipeline
@@ -387,17 +377,12 @@ def _is_ours(name: str) -> bool:
     return name in ("generator", "output_type", "return_dict", "num_images_per_prompt") or any(word in name for word in words)
 
 
-def _check_choices(steps: object, guidance: object, batch: object, dtype: str, offload: str, place: str) -> None:
+def _check_numbers(steps: object, guidance: object, batch: object) -> None:
     for name, value in (("steps", steps), ("batch", batch)):
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
             raise UsageError(f"{name}={value}: {name} is a whole number from 1", hint=f"write for example {name}=4")
     if guidance is not None and (not isinstance(guidance, int | float) or isinstance(guidance, bool) or guidance < 0):
         raise UsageError(f"guidance={guidance}: guidance is a number from 0", hint="write for example guidance=4")
-    for name, value, there_are in (("dtype", dtype, tuple(DTYPES)), ("offload", offload, OFFLOADS)):
-        if value not in there_are:
-            raise UsageError(f"{name}={value}: there is no such {name}", hint=f"there are: {', '.join(there_are)}")
-    if offload != "none" and place == "cpu":
-        raise UsageError(f"offload={offload} moves parts between a device and the CPU, and the device is the CPU", hint="leave it out")
 
 
 def _text_limit(pipeline: Any, reading: TextReading | None) -> TextLimit | None:

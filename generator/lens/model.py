@@ -7,11 +7,11 @@ such as a server's (served.py). Which images are drawn together is decided in ge
 # pyright: reportMissingTypeStubs=false
 
 import os
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlencode
 
 import torch
@@ -31,6 +31,7 @@ from generator.local import device as devices
 from generator.local.deferred import Deferred, Facts
 from generator.local.memory import check_memory
 from generator.local.pixels import to_images
+from generator.local.placing import Placing, one_of
 from generator.local.quiet import hush
 from generator.local.weights import fingerprint
 from generator.sizes import checked, parse_size
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
 
 Number = TypeVar("Number", int, float)
 
-DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
-OFFLOADS = ("none", "model", "sequential")
 ENCODER_DTYPES = {None: None, "mxfp4": True, "bf16": False}
 ENCODER_PARTS = ("text_encoder", "tokenizer")
 SERVED = "text features from a server: lens:FOLDER@http://HOST:8000/v1"
@@ -185,17 +184,13 @@ def load_lens(
 
     UsageError says what is wrong, before anything is loaded.
     """
-    place = devices.choose(device)
-    dtype = dtype or ("fp32" if place == "cpu" else "bf16")
-    for name, value, there_are in (("base", base, BUCKETS), ("dtype", dtype, DTYPES), ("offload", offload, OFFLOADS)):
-        _one_of(name, value, there_are)
-    _one_of("encoder_dtype", encoder_dtype, ENCODER_DTYPES)
+    placing = Placing.of(device, dtype, offload)
+    one_of("base", base, BUCKETS)
+    one_of("encoder_dtype", encoder_dtype, ENCODER_DTYPES)
     if encoder is not None and (date or encoder_dtype):
         raise UsageError(
             "date and encoder_dtype belong to a text encoder in this process, and this one is elsewhere", hint="leave them out"
         )
-    if offload != "none" and place == "cpu":
-        raise UsageError(f"offload={offload} moves parts between a device and the CPU, and the device is the CPU", hint="leave it out")
     here = os.path.abspath(source) if os.path.isdir(source) else ""
     variant = variant_of(here or source)
     steps = variant.steps if steps is None else _at_least_one("steps", steps, int)
@@ -208,29 +203,29 @@ def load_lens(
         raise UsageError(f"{folder} has no text encoder", hint=f"take {SERVED}")
     check_memory(
         folder,
-        dtype=dtype,
-        device=place,
+        dtype=placing.dtype,
+        device=placing.device,
         offload=offload,
         leave_out=leave_out,
-        unpacked=encoder_dtype == "bf16" or offload != "none" or bool(_why_no_mxfp4(place)),
+        unpacked=encoder_dtype == "bf16" or not placing.stays or bool(_why_no_mxfp4(placing.device)),
         elsewhere={"text_encoder": SERVED},
     )
     check_components(folder, leave_out)
     # A folder by its own name alone, since where it lies determines nothing.
     name = f"lens:{os.path.basename(here) or source}#{fingerprint(folder, leave_out=ENCODER_PARTS)}"
-    reads = encoder or _Reader.of(folder, date or FROZEN_DATE, DTYPES[dtype], ENCODER_DTYPES[encoder_dtype])
+    reads = encoder or _Reader.of(folder, date or FROZEN_DATE, placing.precision, ENCODER_DTYPES[encoder_dtype])
     chosen = only or BUCKETS[base]["1:1"]
     facts = Facts(
-        identity=_identity(name, steps, guidance, negative, chosen, DTYPES[dtype], reads.identity),
+        identity=_identity(name, steps, guidance, negative, chosen, placing.precision, reads.identity),
         text_limit=reads.text_limit,
         size=chosen,
         sizes={} if only else BUCKETS[base],
         batch=batch,
-        one_at_a_time=offload != "none",
+        one_at_a_time=not placing.stays,
     )
 
     def load() -> LensModel:
-        pipeline, reader = _load(folder, DTYPES[dtype], place, offload, reads)
+        pipeline, reader = _load(folder, placing, reads)
         if compile:
             # Block by block: the whole would be compiled anew for every size and length of text, up to a limit, and then not at all.
             pipeline.transformer.compile_repeated_blocks(dynamic=True)
@@ -292,29 +287,18 @@ def _why_no_mxfp4(place: str) -> str:
     return why_no_mxfp4(torch.device(place))
 
 
-def _load(
-    folder: Path, dtype: torch.dtype, place: str, offload: str, encoder: "TextEncoder | _Reader"
-) -> "tuple[LensPipeline, TextEncoder]":
+def _load(folder: Path, placing: Placing, encoder: "TextEncoder | _Reader") -> "tuple[LensPipeline, TextEncoder]":
     try:
         # First what is small: where something is wrong with it, nobody has waited for GPT-OSS.
-        pipeline = LensPipeline.from_pretrained(folder, dtype=dtype, text_encoder=None, tokenizer=None)
-        if offload == "none":
-            pipeline.to(place)
-        reads = encoder.load(pipeline, place if offload == "none" else None) if isinstance(encoder, _Reader) else encoder
+        pipeline = LensPipeline.from_pretrained(folder, dtype=placing.precision, text_encoder=None, tokenizer=None)
+        if placing.stays:
+            placing.put(pipeline)
+        reads = encoder.load(pipeline, placing.device if placing.stays else None) if isinstance(encoder, _Reader) else encoder
+        if not placing.stays:
+            placing.put(pipeline)
     except torch.OutOfMemoryError as error:
-        raise UsageError(f"{folder.name} does not fit on {place}: {error}", hint=f"add offload=model, or take {SERVED}") from None
-    if offload == "model":
-        pipeline.enable_model_cpu_offload(device=place)
-    elif offload == "sequential":
-        pipeline.enable_sequential_cpu_offload(device=place)
-    pipeline.set_progress_bar_config(disable=True)
-    devices.wait()
+        raise UsageError(f"{folder.name} does not fit on {placing.device}: {error}", hint=f"add offload=model, or take {SERVED}") from None
     return pipeline, reads
-
-
-def _one_of(name: str, value: object, there_are: Collection[Any]) -> None:
-    if value not in there_are:
-        raise UsageError(f"{name}={value}: there is no such {name}", hint=f"there are: {', '.join(str(one) for one in there_are if one)}")
 
 
 def _at_least_one(name: str, value: Number, kind: type | tuple[type, ...]) -> Number:
