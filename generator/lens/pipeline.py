@@ -269,8 +269,10 @@ class LensPipeline(DiffusionPipeline):
         else:
             self.scheduler.set_timesteps(sigmas=wanted[:-1])
         if not torch.allclose(self.scheduler.sigmas, torch.tensor(wanted), rtol=0, atol=SIGMA_TOLERANCE):
-            right = "FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True)"
-            raise ValueError(f"this scheduler's configuration changes Lens's noise levels; take {right}")
+            # They are a fact of the model, whatever a mirror's configuration makes of them.
+            log.warning("this scheduler's configuration would change Lens's noise levels, and is not followed in that")
+            self.scheduler.sigmas = torch.tensor(wanted)
+            self.scheduler.timesteps = self.scheduler.sigmas[:-1] * self.scheduler.config.num_train_timesteps
         # Otherwise the scheduler looks each step up by its timestep, and waits for the device to do so.
         self.scheduler.set_begin_index(0)
         return self.scheduler.sigmas

@@ -214,11 +214,13 @@ def test_a_scheduler_without_a_shift_of_its_own_gives_the_same_levels(pipeline: 
     assert torch.allclose(draw(plain, features(5), [0]), draw(pipeline, features(5), [0]), rtol=0, atol=20 * ROUNDING)
 
 
-def test_a_scheduler_that_changes_the_levels_is_refused(pipeline: LensPipeline, features: Callable, draw: Callable) -> None:
-    with pytest.raises(ValueError, match="use_dynamic_shifting=True"):
-        draw(with_scheduler(pipeline, shift=3.0), features(5), [0])
-    with pytest.raises(ValueError, match="use_dynamic_shifting=True"):
-        draw(with_scheduler(pipeline, use_dynamic_shifting=True, shift_terminal=0.1), features(5), [0])
+@pytest.mark.parametrize("config", [{"shift": 3.0}, {"use_dynamic_shifting": True, "shift_terminal": 0.1}])
+def test_a_scheduler_that_would_change_the_levels_is_not_followed(
+    pipeline: LensPipeline, features: Callable, draw: Callable, config: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    drawn = draw(with_scheduler(pipeline, **config), features(5), [0])
+    assert torch.allclose(drawn, draw(pipeline, features(5), [0]), rtol=0, atol=20 * ROUNDING)
+    assert "would change Lens's noise levels" in caplog.text
 
 
 @pytest.mark.parametrize(
