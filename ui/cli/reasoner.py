@@ -111,7 +111,7 @@ def _spec(server: "VllmServer") -> str:
 
 def _generator(server: "VllmServer") -> str:
     """What to put FOLDER of Lens's own weights into."""
-    return f"lens:FOLDER@{server.url}?reader={server.model}"
+    return f"lens:FOLDER@{server.url}?reader={server.name}"
 
 
 def _record(server: "VllmServer", report: "Report") -> dict[str, Any]:
