@@ -190,7 +190,7 @@ def print_trial(trial: "Trial", run_id: str, images: "ImageFiles", out: Path | N
             evidence = f"   {row['evidence']}" if row["evidence"] else ""
             screen.print(f"  {mark} {forbidden}{row['text']}{evidence}")
     elif not trial.request.prompt.checklist and trial.image is not None:
-        screen.print("score     not judged: no checklist, since neither text nor picture are such that pixels can tell")
+        screen.print("score     not judged: no checklist, since pixels can't tell what is asked of this picture")
     elif trial.failure is not None:
         blocked = trial.failure.kind is FailureKind.BLOCKED
         what = "blocked  " if blocked else f"failed    {trial.failure.stage.value}, {trial.failure.kind.value}:"
