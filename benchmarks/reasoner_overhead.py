@@ -23,9 +23,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from data.chat import Chat, ChatEngine, Completion
 from data.records import Prompt, SystemPrompt
 from reasoner import RewriteRequest
-from reasoner.chat import Chat, ChatEngine, Completion
 from reasoner.rewrite import Rewriter
 
 GOAL_MS = 0.3

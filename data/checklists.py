@@ -36,6 +36,29 @@ _BACKGROUNDS = {
 }
 
 
+GLOBAL_CRITERIA: tuple[Criterion, ...] = (
+    Criterion(
+        "global-structure",
+        "Bodies, objects and their parts are whole and fit together, with no limb, face or thing broken, melted or doubled",
+        CriterionKind.GLOBAL,
+        Need.SHOULD,
+    ),
+    Criterion(
+        "global-text",
+        "Writing, a logo, a signature or a watermark that the request does not ask for is visible",
+        CriterionKind.TEXT,
+        Need.MUST_NOT,
+    ),
+    Criterion(
+        "global-collage",
+        "The picture is split into panels, frames or several pictures that the request does not ask for",
+        CriterionKind.GLOBAL,
+        Need.MUST_NOT,
+    ),
+)
+"""Asked of every image by judges with eyes, beside its prompt's own checklist: what makes a picture a bad one, whatever it was to show."""
+
+
 class Asked(Protocol):
     """A thing asked for: a scene's Thing, or a NamedThing."""
 

@@ -1,6 +1,6 @@
 """Records to rows of the ledger and back. Knows the columns' names, and nothing of databases."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from data.errors import FailureKind, Stage
@@ -13,6 +13,7 @@ from data.records import (
     GeneratedImage,
     Judgment,
     Operation,
+    Opinion,
     Prompt,
     Rewrite,
     Split,
@@ -50,6 +51,7 @@ def prompt_row(identifier: str, prompt: Prompt) -> Row:
         "tags": list(prompt.tags),
         "scene": prompt.scene.to_json() if prompt.scene is not None else None,
         "checklist": [criterion.to_json() for criterion in prompt.checklist],
+        "checklist_from": prompt.checklist_from,
     }
 
 
@@ -62,6 +64,7 @@ def prompt_of(row: Mapping[str, Any]) -> Prompt:
         split=Split(row["split"]),
         tags=tuple(row["tags"]),
         scene=Scene.from_json(row["scene"]) if row["scene"] is not None else None,
+        checklist_from=row["checklist_from"],
     )
 
 
@@ -120,17 +123,45 @@ def image_of(row: Mapping[str, Any]) -> GeneratedImage:
 
 
 def judgment_row(key: str, judgment: Judgment) -> Row:
-    row: Row = {"value": float(judgment.value), "scores": [[entry.id, entry.score, storable(entry.evidence)] for entry in judgment.scores]}
+    row: Row = {
+        "value": float(judgment.value),
+        "scores": _scores_json(judgment.scores),
+        "opinions": [_opinion_json(opinion) for opinion in judgment.opinions],
+    }
     return _result(key, row, judgment.usage, judgment.latency)
 
 
 def judgment_of(row: Mapping[str, Any]) -> Judgment:
-    scores = tuple(CriterionScore(identifier, score, evidence) for identifier, score, evidence in row["scores"])
-    return Judgment(row["value"], scores, usage_of(row), row["latency"])
+    opinions = tuple(map(_opinion_of, row["opinions"]))
+    return Judgment(row["value"], _scores_of(row["scores"]), usage_of(row), row["latency"], opinions)
+
+
+def _opinion_json(opinion: Opinion) -> Row:
+    return {
+        "judge": opinion.judge,
+        "value": opinion.value,
+        "weight": opinion.weight,
+        "family": opinion.family,
+        "note": storable(opinion.note),
+        "scores": _scores_json(opinion.scores),
+    }
+
+
+def _opinion_of(record: Mapping[str, Any]) -> Opinion:
+    scores = _scores_of(record["scores"])
+    return Opinion(record["judge"], record["value"], record["weight"], record["family"], record["note"], scores)
+
+
+def _scores_json(scores: Sequence[CriterionScore]) -> list[Any]:
+    return [[entry.id, entry.score, storable(entry.evidence)] for entry in scores]
+
+
+def _scores_of(record: Sequence[Any]) -> tuple[CriterionScore, ...]:
+    return tuple(CriterionScore(identifier, score, evidence) for identifier, score, evidence in record)
 
 
 _USED = ("key", "digest", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost", "latency", "batch")
-_LATER: Row = {"flaws": [], "removed": [], "tokens": None, "seed": None, "aspect_ratio": "", "revised_prompt": ""}
+_LATER: Row = {"flaws": [], "removed": [], "tokens": None, "seed": None, "aspect_ratio": "", "revised_prompt": "", "opinions": []}
 """Columns that came with later revisions, as they stand in rows from before: left out there, so that old digests hold."""
 
 
@@ -195,6 +226,7 @@ def trial_row(run_id: str, trial: Trial, prompt_id: str, system_prompt_id: str) 
         "prompt_id": prompt_id,
         "sample": trial.request.sample,
         "seed": trial.request.seed,
+        "look": trial.request.look,
         "rewrite_key": None,
         "rewrite_digest": None,
         "image_key": None,

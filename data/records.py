@@ -56,6 +56,8 @@ class Criterion:
     """One statement about a good image for a prompt, true or false on sight, written from the user's text alone.
 
     ``weight`` > 0. ``check`` is the same statement for a judge that measures pixels; None where only eyes can tell.
+    ``parents``: ids of criteria of the same checklist without which this one makes no sense (a cat, for the cat's colour). They are shown,
+    and change no score.
     """
 
     id: str
@@ -64,11 +66,14 @@ class Criterion:
     need: Need = Need.MUST
     weight: float = 1.0
     check: Check | None = None
+    parents: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         record: dict[str, Any] = {"id": self.id, "text": self.text, "kind": self.kind.value, "need": self.need.value, "weight": self.weight}
         if self.check is not None:
             record["check"] = self.check.to_json()
+        if self.parents:
+            record["parents"] = list(self.parents)
         return record
 
     @classmethod
@@ -80,12 +85,17 @@ class Criterion:
             need=Need(record.get("need", Need.MUST)),
             weight=float(record.get("weight", 1.0)),
             check=Check.from_json(record["check"]) if record.get("check") else None,
+            parents=tuple(record.get("parents", ())),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a user asked for: the text, and how a good image for it can be told. ``scene`` is the truth behind an embedded prompt."""
+    """What a user asked for: the text, and how a good image for it can be told. ``scene`` is the truth behind an embedded prompt.
+
+    ``checklist_from``: the text that the checklist was written from, where that is on record; "" where it is not. One that was written from
+    anything but ``text`` (a rewrite, an earlier wording) may not judge.
+    """
 
     text: str
     checklist: tuple[Criterion, ...] = ()
@@ -94,6 +104,7 @@ class Prompt:
     split: Split = Split.SEARCH
     tags: tuple[str, ...] = ()
     scene: Scene | None = None
+    checklist_from: str = ""
 
     @property
     def id(self) -> str:
@@ -112,6 +123,8 @@ class Prompt:
         if self.scene is not None:
             record["scene"] = self.scene.to_json()
         record["checklist"] = [criterion.to_json() for criterion in self.checklist]
+        if self.checklist_from:
+            record["checklist_from"] = self.checklist_from
         return record
 
     @classmethod
@@ -125,6 +138,7 @@ class Prompt:
             split=Split(record.get("split", Split.SEARCH)),
             tags=tuple(record.get("tags", ())),
             scene=Scene.from_json(record["scene"]) if record.get("scene") else None,
+            checklist_from=record.get("checklist_from", ""),
         )
 
 
@@ -223,13 +237,33 @@ class CriterionScore:
 
 
 @dataclass(frozen=True, slots=True)
+class Opinion:
+    """What one judge of a panel said: ``value`` in [0, 1], None where it had nothing to say. ``weight``: its part of the panel's value.
+
+    ``family``: who made its model ("openai", "qwen" …), or "" for judges without one. ``note``: why there is no value, or else what there
+    is to know.
+    """
+
+    judge: str
+    value: float | None
+    weight: float
+    family: str = ""
+    note: str = ""
+    scores: tuple[CriterionScore, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Judgment:
-    """A judge's scores for one image against one checklist, and their aggregate ``value`` in [0, 1], higher is better."""
+    """A judge's scores for one image against one checklist, and their aggregate ``value`` in [0, 1], higher is better.
+
+    ``scores`` may go beyond the prompt's checklist: data.checklists.GLOBAL_CRITERIA are asked of every image. ``opinions``: a panel's.
+    """
 
     value: float
     scores: tuple[CriterionScore, ...] = ()
     usage: Usage = field(default=Usage(), compare=False)
     latency: float = field(default=0.0, compare=False)
+    opinions: tuple[Opinion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,16 +288,21 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class TrialRequest:
-    """What a trial tries: this system prompt on this prompt, with this reasoner ``sample`` and this image ``seed``."""
+    """What a trial tries: this system prompt on this prompt, with this reasoner ``sample`` and this image ``seed``.
+
+    ``look``: which of the judge's looks at the image this is. Looks beyond the first (0) measure the judge's own noise.
+    """
 
     system_prompt: SystemPrompt
     prompt: Prompt
     sample: int
     seed: int
+    look: int = 0
 
     def id(self, pipeline: str) -> str:
         """The trial's id under a pipeline (the identities of its engines)."""
-        return content_id("trial", [pipeline, self.system_prompt.id, self.prompt.id, self.sample, self.seed])
+        again = [self.look] if self.look else []
+        return content_id("trial", [pipeline, self.system_prompt.id, self.prompt.id, self.sample, self.seed, *again])
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from sqlalchemy import JSON, BigInteger, Table
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration: what an open database has."""
 
 NullableJson = JSON(none_as_null=True)
@@ -44,6 +44,7 @@ class Prompts(Row, table=True):
     tags: list[str] = Field(sa_type=JSON)
     scene: dict[str, Any] | None = Field(sa_type=NullableJson, nullable=True)
     checklist: list[dict[str, Any]] = Field(sa_type=JSON)
+    checklist_from: str = ""
 
 
 class Result(Row):
@@ -85,12 +86,13 @@ class Images(Result, table=True):
 
 
 class Judgments(Result, table=True):
-    """``scores``: a list of [criterion id, score or null, evidence]."""
+    """``scores``: a list of [criterion id, score or null, evidence]. ``opinions``: a list of objects, a panel's."""
 
     __tablename__ = "judgments"
 
     value: float
     scores: list[Any] = Field(sa_type=JSON)
+    opinions: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON)
 
 
 class Trials(Row, table=True):
@@ -105,6 +107,7 @@ class Trials(Row, table=True):
     prompt_id: str
     sample: int = Field(sa_type=BigInteger)
     seed: int = Field(sa_type=BigInteger)
+    look: int = 0
     rewrite_key: str | None
     rewrite_digest: str | None
     image_key: str | None

@@ -133,7 +133,11 @@ class TrialReader:
                 Trial(
                     id=row["id"],
                     request=TrialRequest(
-                        self._system_prompts[row["system_prompt_id"]], self._prompts[row["prompt_id"]], row["sample"], row["seed"]
+                        self._system_prompts[row["system_prompt_id"]],
+                        self._prompts[row["prompt_id"]],
+                        row["sample"],
+                        row["seed"],
+                        row["look"],
                     ),
                     rewrite=rewrites[row["rewrite_key"], row["rewrite_digest"]],
                     image=images[row["image_key"], row["image_digest"]],

@@ -50,7 +50,7 @@ async def run_trial(request: TrialRequest, stages: Stages) -> Trial:
         trial = replace(trial, image=image.without_content(), image_key=key)
 
         stage = StageName.JUDGE
-        judge_request = JudgeRequest(request.prompt, image)
+        judge_request = JudgeRequest(request.prompt, image, request.look)
         key = judge_request.key(stages.judge_identity)
         return replace(trial, judgment=await stages.judge(key, judge_request), judgment_key=key)
     except FatalError:

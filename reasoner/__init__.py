@@ -1,6 +1,6 @@
 """Prompt + SystemPrompt → Rewrite.
 
-``Reasoner`` is the stage's protocol; :class:`reasoner.rewrite.Rewriter` implements it over any ``ChatEngine`` (reasoner/chat.py).
+``Reasoner`` is the stage's protocol; :class:`reasoner.rewrite.Rewriter` implements it over any ``ChatEngine`` (data/chat.py).
 """
 
 from collections.abc import Sequence

@@ -39,11 +39,13 @@ def final_answer(
     refusal: str | None = None,
     tool_called: bool = False,
     usage: Usage = NOTHING,
+    section: str = "reasoner",
 ) -> Answer:
     """A model's usable answer; ``text`` is never blank.
 
     ``reasoning`` is what the server took apart itself. ``finish`` is a chat completion's finish_reason: "length", "content_filter" and
     "tool_calls" mean what they mean there, anything else is a proper end. ``usage`` goes on the error, since such an answer is paid for.
+    ``section``: the profile's whose settings hints name.
 
     StageError: REFUSED, MALFORMED (a tool call), UNFINISHED (no answer yet at the token limit), TOO_LONG (half an answer), EMPTY.
     """
@@ -57,7 +59,7 @@ def final_answer(
         message = "the model called a tool instead of answering"
         raise StageError(FailureKind.MALFORMED, message, retryable=True, hint="serve it without tools, or use another model", usage=usage)
     if finish == "length":
-        raise _cut_off(answer, usage)
+        raise _cut_off(answer, usage, section)
     if not answer.text.strip():
         thought = "reasoned, stopped, and " if answer.reasoning else ""
         message = f"the model {thought}answered nothing"
@@ -65,18 +67,18 @@ def final_answer(
     return answer
 
 
-def _cut_off(answer: Answer, usage: Usage) -> StageError:
+def _cut_off(answer: Answer, usage: Usage, section: str) -> StageError:
     if answer.text.strip():
         return StageError(
             FailureKind.TOO_LONG,
             "the answer hit its token limit before it ended",
-            hint="raise reasoner.max_tokens, or ask for shorter answers in the system prompt",
+            hint=f"raise {section}.max_tokens, or ask for shorter answers",
             usage=usage,
         )
     return StageError(
         FailureKind.UNFINISHED,
         "the model reasoned until it hit its token limit, and never came to an answer",
-        hint="raise reasoner.max_tokens, or lower the effort (reasoning_effort=low in the spec)",
+        hint=f"raise {section}.max_tokens, or lower the effort (reasoning_effort=low in the spec)",
         usage=usage,
     )
 

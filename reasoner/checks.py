@@ -6,10 +6,10 @@ A flaw is recorded in words. It is no failure and no score: a flawed rewrite is 
 import re
 from collections.abc import Sequence
 
+from data.quotes import without_quoted
 from data.records import Prompt
 from data.textlimit import TextLimit
 from reasoner.text.languages import ENGLISH, evidence, is_latin, language_of, named
-from reasoner.text.quotes import without_quoted
 from reasoner.text.wrapping import ALTERNATIVES
 
 _LAST_LATIN = "\u024f"

@@ -20,10 +20,10 @@ import dspy
 from dspy import lm15
 from dspy.utils.exceptions import LMError, LMTransportError
 
+from data.chat import Chat, ChatEngine, Completion
 from data.errors import FailureKind, StageError
 from data.identity import derived_seed
 from data.usage import NOTHING, Usage
-from reasoner.chat import Chat, ChatEngine, Completion
 
 log = logging.getLogger(__name__)
 

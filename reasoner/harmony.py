@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from reasoner.chat import Chat
+from data.chat import Chat
 from reasoner.serving.launch import HARMONY_DATE
 
 SYSTEM = (

@@ -8,8 +8,8 @@ What it reports is worth a look, and is never a score.
 
 import re
 
+from data.quotes import quoted, without_quoted
 from reasoner.text import numbers
-from reasoner.text.quotes import quoted, without_quoted
 
 _LIKE = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "\u00a0": " ", "–": "-", "—": "-"})
 _NOUN = r"(?!(?:or|nor|and|but|no)\b)[a-z][a-z'’-]+"

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from data.chat import Chat, ChatEngine, Completion
 from data.errors import StageError
 from data.identity import derived_seed
 from data.records import Prompt, Rewrite, Usage
 from data.textlimit import TextLimit
 from reasoner import RewriteRequest
-from reasoner.chat import Chat, ChatEngine, Completion
 from reasoner.checks import flaws
 from reasoner.intent import drift
 from reasoner.parse import Cleaned, clean

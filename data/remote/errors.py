@@ -40,6 +40,13 @@ _NO_MODEL_TEXT = re.compile(
 _CHAT_IS_WRONG = re.compile(
     r"v1/responses|responses api|not a chat model|chat[/ ]?completions? (?:api|operation|endpoint)|chat/completions"
 )
+_NO_VISION = re.compile(
+    r"not (?:a )?multi-?modal|(?:image|vision)[^.]*\bnot\b[^.]*\bsupport|support[^.]*\b(?:image|vision)|mmproj|image_url|only text|"
+    r"at most 0 image|does not (?:have|take|accept)[^.]*\b(?:image|vision)"
+)
+_TOO_LARGE_IMAGE = re.compile(
+    r"image[^.]{0,80}(?:too large|too big|exceeds?|maximum|larger than|at most)|(?:too many|exceeds?)[^.]{0,60}pixels"
+)
 _RESPONSES_IS_WRONG = re.compile(r"/responses|responses api")
 
 
@@ -47,7 +54,8 @@ _RESPONSES_IS_WRONG = re.compile(r"/responses|responses api")
 class Wording:
     """How messages name what is asked for. ``serves``: what should answer; ``delivers``: with what.
 
-    ``section``: the profile's whose settings hints name; ``shorten`` and ``smaller``: what helps where a request or an answer is too long.
+    ``section``: the profile's whose settings hints name; ``shorten``, ``smaller`` and ``shrink``: what helps where a request, an answer or
+    an image is too long or too large.
     """
 
     section: str = "reasoner"
@@ -55,6 +63,7 @@ class Wording:
     delivers: str = "a text"
     shorten: str = "shorten the system prompt, lower reasoner.max_tokens, or serve a longer context"
     smaller: str = "lower reasoner.max_tokens"
+    shrink: str = "give it smaller ones"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +133,14 @@ class Refusal:
     def is_about_content(self) -> bool:
         """Whether a moderation or a safety filter of the far side has spoken."""
         return is_about_content(self.status, self.code, self.text)
+
+    def is_about_images(self) -> bool:
+        """Whether it is the images in the request that the model can't be shown; of one that is only too large, it could be others."""
+        return self.status in (400, 404, 415, 422, 500, 501) and bool(_NO_VISION.search(self.text)) and not self.is_about_image_size()
+
+    def is_about_image_size(self) -> bool:
+        """Whether an image is too large for the far side."""
+        return self.status == 413 or (self.status in (400, 422) and bool(_TOO_LARGE_IMAGE.search(self.text)))
 
     def is_about_api(self, api: ApiName, *, by_words: bool = False) -> bool:
         """Whether it is ``api`` that is not there, or not for this model. ``by_words``: only where the endpoint says so."""
@@ -206,6 +223,17 @@ def refused(refusal: Refusal, to: Target) -> StageError:
         hint = "look at the server's own log"
         return StageError(FailureKind.SERVER_ERROR, message, retryable=True, retry_after=refusal.retry_after, hint=hint)
     return StageError(FailureKind.REJECTED, message, hint=_what_to_leave_out(refusal, to))
+
+
+def images_refused(refusal: Refusal, to: Target) -> StageError | None:
+    """A refusal of the images in a request as a StageError; None where it is about something else."""
+    if refusal.is_about_image_size():
+        message = f"{to.name} finds the image too large: {to.hidden(refusal.said)}"
+        return StageError(FailureKind.REJECTED, message, hint=f"show it smaller images: {to.wording.shrink}")
+    if refusal.is_about_images():
+        message = f"{to.model} at {to.name} takes no images: {to.hidden(refusal.said)}"
+        return StageError(FailureKind.UNSUPPORTED, message, hint="name a model with vision")
+    return None
 
 
 def blocked(refusal: Refusal, to: Target) -> StageError:

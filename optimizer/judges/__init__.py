@@ -13,14 +13,16 @@ from data.records import GeneratedImage, Judgment, Prompt
 
 @dataclass(frozen=True, slots=True)
 class JudgeRequest:
-    """Hold ``image`` (with its ``content``) against ``prompt``'s checklist."""
+    """Hold ``image`` (with its ``content``) against ``prompt``'s checklist. ``look`` tells repeated looks at one image apart."""
 
     prompt: Prompt
     image: GeneratedImage
+    look: int = 0
 
     def key(self, judge: str) -> str:
         """The content key of the judgment: all that determines it."""
-        return content_id("judgment", [judge, self.image.sha256, self.prompt.id])
+        again = [self.look] if self.look else []
+        return content_id("judgment", [judge, self.image.sha256, self.prompt.id, *again])
 
 
 class Judge(Protocol):

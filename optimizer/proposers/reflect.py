@@ -8,11 +8,11 @@ import json
 import re
 from importlib import resources
 
+from data.chat import Chat, ChatEngine, Completion
 from data.errors import FailureKind, StageError
 from data.identity import content_id
 from data.records import Operation
 from optimizer.proposers import ParentHistory, Proposal, ProposalRequest
-from reasoner.chat import Chat, ChatEngine, Completion
 
 _INSTRUCTIONS = {
     Operation.REFLECT: "reflect.md",
@@ -35,7 +35,7 @@ class ReflectProposer:
 
     @property
     def times_itself(self) -> bool:
-        """Whether the engine bounds the time of its calls (reasoner/chat.py)."""
+        """Whether the engine bounds the time of its calls (data/chat.py)."""
         return getattr(self._engine, "times_itself", False)
 
     @property

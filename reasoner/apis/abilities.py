@@ -14,6 +14,8 @@ from data.remote.prices import listed
 _LIMIT = re.compile(r"max_completion_tokens")
 _SEED = re.compile(r"\bseed\b")
 _SCHEMA = re.compile(r"response[_ ]format|json[_ ]schema|text\.format|structured[_ ]output|\bschema\b|\bgrammar\b|guided[_ ]")
+_TEMPERATURE = re.compile(r"\btemperature\b")
+_LOGPROBS = re.compile(r"log[_ ]?prob")
 _TOO_LARGE = re.compile(r"too large|too high|at most|exceed|maximum of|less than")
 
 
@@ -25,6 +27,8 @@ class Abilities:
     limit: str = "max_completion_tokens"
     seed: bool = True
     schema: bool = True
+    temperature: bool = True
+    alternatives: bool = True
 
     def lacks(self) -> Iterator[str]:
         """What can't be had, as people are told."""
@@ -34,6 +38,10 @@ class Abilities:
             yield "takes no seed: the same request may be answered otherwise next time"
         if not self.schema:
             yield "takes no JSON schema, and is asked for plain text"
+        if not self.temperature:
+            yield "takes no temperature: it samples as it does, and its answers to one question may differ"
+        if not self.alternatives:
+            yield "hands out no log-probabilities: its answers are taken as they stand"
 
 
 def first_guess(model: str, parameters: Mapping[str, Any], *, at_openai: bool) -> ApiName:
@@ -56,6 +64,10 @@ def without_refused(can: Abilities, refusal: Refusal, sent: Mapping[str, Any], o
         return None
     if blamed == "seed" and "seed" in sent:
         return replace(can, seed=False)
+    if blamed == "temperature" and "temperature" in sent:
+        return replace(can, temperature=False)
+    if blamed == "alternatives" and "logprobs" in sent:
+        return replace(can, alternatives=False)
     if blamed == "limit" and can.limit in sent and can.limit != "max_tokens" and not _TOO_LARGE.search(refusal.text):
         return replace(can, limit="max_tokens")
     return None
@@ -63,7 +75,7 @@ def without_refused(can: Abilities, refusal: Refusal, sent: Mapping[str, Any], o
 
 def _blamed(refusal: Refusal, own: Mapping[str, Any]) -> str | None:
     """Which of the things we add a refusal names: in its ``param``, else first in its text. None where the user's own come first."""
-    patterns = {"limit": _LIMIT, "seed": _SEED, "schema": _SCHEMA}
+    patterns = {"limit": _LIMIT, "seed": _SEED, "schema": _SCHEMA, "temperature": _TEMPERATURE, "alternatives": _LOGPROBS}
     patterns |= {f"own {name}": re.compile(rf"\b{re.escape(name.lower())}\b") for name in own}
     for text in (refusal.param, refusal.text):
         found = {what: match.start() for what, pattern in patterns.items() if (match := pattern.search(text))}
@@ -80,4 +92,6 @@ def learned(known: Abilities, began: Abilities, now: Abilities) -> Abilities:
         now.limit if now.limit != began.limit else known.limit,
         known.seed and now.seed,
         known.schema and now.schema,
+        known.temperature and now.temperature,
+        known.alternatives and now.alternatives,
     )

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from data.chat import Chat, Token
 from data.errors import FailureKind, StageError
 from data.remote.errors import Json
 from data.usage import Usage
 from reasoner.apis.abilities import Abilities
 from reasoner.apis.wire import Said, read_usage, schema_name
-from reasoner.chat import Chat
 
 PATH = "/chat/completions"
 _LIMITS = ("max_completion_tokens", "max_tokens")
@@ -23,16 +23,29 @@ def request(model: str, chat: Chat, can: Abilities, own: Mapping[str, Any]) -> d
     """The body of a request. What the user wrote (``own``) stands in for what we would have sent."""
     body: dict[str, Any] = {
         "model": model,
-        "messages": [{"role": "system", "content": chat.system}, {"role": "user", "content": chat.user}],
+        "messages": messages(chat),
     }
     if not any(name in own for name in _LIMITS):
         body[can.limit] = chat.max_tokens
     if can.seed:
         body["seed"] = chat.seed
+    if can.temperature and chat.temperature is not None:
+        body["temperature"] = chat.temperature
+    if can.alternatives and chat.alternatives:
+        body |= {"logprobs": True, "top_logprobs": chat.alternatives}
     if can.schema and chat.schema is not None:
         format = {"name": schema_name(chat.schema), "schema": chat.schema, "strict": True}
         body["response_format"] = {"type": "json_schema", "json_schema": format}
     return {**body, **own}
+
+
+def messages(chat: Chat) -> list[dict[str, Any]]:
+    """The chat as messages; images follow the user's text as parts of its message."""
+    user: Any = chat.user
+    if chat.images:
+        shown = [{"type": "image_url", "image_url": {"url": image.data_uri}} for image in chat.images]
+        user = [{"type": "text", "text": chat.user}, *shown]
+    return [{"role": "system", "content": chat.system}, {"role": "user", "content": user}]
 
 
 def read_answer(answer: Json) -> Said:
@@ -51,7 +64,20 @@ def read_answer(answer: Json) -> Said:
         choice.get("finish_reason") or "stop",
         message.get("refusal") or "",
         bool(message.get("tool_calls") or message.get("function_call")),
+        tokens_of(choice.get("logprobs")),
     )
+
+
+def tokens_of(logprobs: object) -> tuple[Token, ...]:
+    """The answer's tokens; none where the endpoint hands out none, or in a shape of its own."""
+    content = cast(Json, logprobs).get("content") if isinstance(logprobs, Mapping) else None
+    try:
+        return tuple(
+            Token(entry["token"], {top["token"]: float(top["logprob"]) for top in entry["top_logprobs"]})
+            for entry in cast(Sequence[Json], content or ())
+        )
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return ()
 
 
 def _parts(content: object) -> tuple[str, str]:

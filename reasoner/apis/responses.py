@@ -1,14 +1,15 @@
-"""The Responses API: the request, and what an answer says. It has no seed."""
+"""The Responses API: the request, and what an answer says. It has no seed, and log-probabilities are not asked for:
+the models that speak it reason, and have none."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from data.chat import Chat
 from data.errors import FailureKind, StageError
 from data.remote.errors import Json
 from data.usage import Usage
 from reasoner.apis.abilities import Abilities
 from reasoner.apis.wire import Said, read_usage, schema_name
-from reasoner.chat import Chat
 
 PATH = "/responses"
 _NAMES = {
@@ -37,12 +38,21 @@ def own_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def request(model: str, chat: Chat, can: Abilities, own: Mapping[str, Any]) -> dict[str, Any]:
     """The body of a request. What the user wrote (``own``) stands in for what we would have sent."""
     # `store`: otherwise OpenAI keeps the answer for a month, for follow-ups that never come.
-    body: dict[str, Any] = {"model": model, "instructions": chat.system, "input": chat.user, "store": False}
+    body: dict[str, Any] = {"model": model, "instructions": chat.system, "input": _input(chat), "store": False}
+    if can.temperature and chat.temperature is not None:
+        body["temperature"] = chat.temperature
     body |= {"max_output_tokens": chat.max_tokens, **own}
     if can.schema and chat.schema is not None:
         format = {"type": "json_schema", "name": schema_name(chat.schema), "schema": chat.schema, "strict": True}
         body["text"] = {"format": format, **own.get("text", {})}
     return body
+
+
+def _input(chat: Chat) -> Any:
+    if not chat.images:
+        return chat.user
+    shown = [{"type": "input_image", "image_url": image.data_uri} for image in chat.images]
+    return [{"role": "user", "content": [{"type": "input_text", "text": chat.user}, *shown]}]
 
 
 def read_answer(answer: Json) -> Said:

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from data.chat import Token
 from data.remote.errors import Json
 from data.usage import Usage
 
@@ -14,6 +15,7 @@ class Said(NamedTuple):
     finish: str
     refusal: str
     tool_called: bool
+    tokens: tuple[Token, ...] = ()
 
 
 def read_usage(answer: Json, sent: str, received: str) -> Usage:

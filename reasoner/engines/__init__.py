@@ -1,1 +1,1 @@
-"""One file per way to reach a language model; each is a ChatEngine (reasoner/chat.py)."""
+"""One file per way to reach a language model; each is a ChatEngine (data/chat.py)."""

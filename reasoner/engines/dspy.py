@@ -22,6 +22,7 @@ from typing import Any
 import dspy
 from dspy.utils.exceptions import AdapterParseError
 
+from data.chat import ChatEngine
 from data.errors import FailureKind, FatalError, PhoropterError, StageError, UsageError
 from data.identity import content_id, short
 from data.records import Prompt, Rewrite
@@ -29,7 +30,6 @@ from data.textlimit import TextLimit
 from data.usage import NOTHING, Usage
 from reasoner import RewriteRequest
 from reasoner.apis.wire import read_usage
-from reasoner.chat import ChatEngine
 from reasoner.dspy_lm import Calls, lm_of, seeds_from
 from reasoner.dspy_module import SIGNATURE, PromptRewriter
 from reasoner.dspy_state import OUTPUT, labels, predictor_states, read_state

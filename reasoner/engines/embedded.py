@@ -8,9 +8,9 @@ import math
 import time
 from collections.abc import Sequence
 
+from data.chat import Chat, Completion, blind
 from data.reading import read
 from data.records import Usage
-from reasoner.chat import Chat, Completion
 from reasoner.embedded.items import luck_of
 from reasoner.embedded.rules import Recognised, Rule, recognise
 from reasoner.embedded.writer import write
@@ -34,7 +34,7 @@ class EmbeddedReasoner:
         return "embedded:1"
 
     async def __call__(self, chats: Sequence[Chat]) -> Sequence[Completion | Exception]:
-        return [answer(chat) for chat in chats]
+        return [blind(chat, "the embedded reasoner") or answer(chat) for chat in chats]
 
 
 def answer(chat: Chat) -> Completion:

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from data.chat import Chat, Completion
 from data.errors import FailureKind, StageError
 from data.identity import canonical_json
 from data.remote.balance import Balanced
@@ -18,14 +19,18 @@ from data.remote.bounded import MOST_BYTES
 from data.remote.errors import Wording
 from data.remote.providers import Provider, litellm, status_of
 from data.usage import Usage
+from reasoner.apis.chat import messages, tokens_of
 from reasoner.channels import Answer, final_answer
-from reasoner.chat import Chat, Completion
 
 log = logging.getLogger(__name__)
+
+REWRITING = Wording()
 
 _OPTIONAL = {
     "seed": ("seed",),
     "response_format": ("response_format", "json_schema", "schema"),
+    "temperature": ("temperature",),
+    "top_logprobs": ("logprobs", "top_logprobs"),
 }
 """What we add of ourselves, and by which words a refusal names it."""
 
@@ -38,10 +43,14 @@ def litellm_engine(
     parameters: Mapping[str, Any],
     most: int,
     timeout: float,
+    wording: Wording = REWRITING,
 ) -> Balanced[Chat, Completion]:
     """The ChatEngine for ``model`` (PROVIDER/MODEL), at the provider's own address or at ``urls``. At most ``most`` calls at once, each
     of at most ``timeout`` seconds. UsageError: no such provider, or no key."""
-    endpoints = [LiteLLMEndpoint(model, url=url, secret=secret, parameters=parameters, timeout=timeout) for url in (list(urls) or [None])]
+    endpoints = [
+        LiteLLMEndpoint(model, url=url, secret=secret, parameters=parameters, timeout=timeout, wording=wording)
+        for url in (list(urls) or [None])
+    ]
     return Balanced(f"litellm:{model}?{canonical_json(dict(parameters))}", endpoints, most=most, timeout=timeout)
 
 
@@ -50,9 +59,17 @@ class LiteLLMEndpoint:
     refuses is a failure that names it, while a seed or a schema that it refuses is left out."""
 
     def __init__(
-        self, model: str, *, url: str | None, secret: Callable[[str], str | None], parameters: Mapping[str, Any], timeout: float
+        self,
+        model: str,
+        *,
+        url: str | None,
+        secret: Callable[[str], str | None],
+        parameters: Mapping[str, Any],
+        timeout: float,
+        wording: Wording = REWRITING,
     ) -> None:
-        self._provider = Provider(model, url=url, secret=secret, parameters=tuple(parameters), wording=Wording())
+        self._provider = Provider(model, url=url, secret=secret, parameters=tuple(parameters), wording=wording)
+        self._section = wording.section
         self.name = self._provider.name
         self._model = model
         self._url = url
@@ -87,15 +104,16 @@ class LiteLLMEndpoint:
                 if not self._adapts(error, options):
                     raise self._provider.stage_error(error) from None
         usage = self._usage(response)
-        answer = _answer(response, usage, self.name)
+        answer = _answer(response, usage, self.name, self._section)
         seed = chat.seed if "seed" in options else None
-        return Completion(answer.text, answer.reasoning, usage, time.perf_counter() - started, seed)
+        tokens = tokens_of(_plain(getattr(response.choices[0], "logprobs", None)))
+        return Completion(answer.text, answer.reasoning, usage, time.perf_counter() - started, seed, tokens)
 
     async def _send(self, chat: Chat, options: dict[str, Any]) -> Any:
         # The package's own retries, caches and logging would all act behind the stage's back.
         return await litellm.acompletion(
             model=self._model,
-            messages=[{"role": "system", "content": chat.system}, {"role": "user", "content": chat.user}],
+            messages=messages(chat),
             api_base=self._url,
             api_key=self._provider.key,
             timeout=self._timeout,
@@ -113,6 +131,10 @@ class LiteLLMEndpoint:
             schema = {name: value for name, value in chat.schema.items() if name != "title"}
             named = {"name": chat.schema.get("title", "answer"), "schema": schema, "strict": True}
             added["response_format"] = {"type": "json_schema", "json_schema": named}
+        if chat.temperature is not None:
+            added["temperature"] = chat.temperature
+        if chat.alternatives and "top_logprobs" not in self._left_out:
+            added |= {"logprobs": True, "top_logprobs": chat.alternatives}
         return {**{name: value for name, value in added.items() if name not in self._left_out}, **self._parameters}
 
     def _unsupported(self) -> set[str]:
@@ -123,7 +145,7 @@ class LiteLLMEndpoint:
         lacking = {name for name in _OPTIONAL if name not in supported}
         if _is_known(self._model) and not litellm.supports_response_schema(self._model):
             lacking.add("response_format")
-        for name in sorted(lacking):
+        for name in sorted(lacking & {"seed", "response_format"}):
             self._say(name)
         return lacking
 
@@ -140,7 +162,12 @@ class LiteLLMEndpoint:
         return False
 
     def _say(self, name: str) -> None:
-        what = {"seed": "takes no seed: samples can't be repeated", "response_format": "takes no JSON schema: asked for plain text"}
+        what = {
+            "seed": "takes no seed: samples can't be repeated",
+            "response_format": "takes no JSON schema: asked for plain text",
+            "temperature": "takes no temperature: it samples as it does",
+            "top_logprobs": "hands out no log-probabilities: its answers are taken as they stand",
+        }
         log.info("%s of %s %s", self._model, self.name, what[name])
 
     # -- what comes back
@@ -178,7 +205,12 @@ def _is_known(model: str) -> bool:
     return True
 
 
-def _answer(response: Any, usage: Usage, name: str) -> Answer:
+def _plain(value: Any) -> object:
+    """One of litellm's models as plain JSON."""
+    return value.model_dump() if hasattr(value, "model_dump") else value
+
+
+def _answer(response: Any, usage: Usage, name: str, section: str) -> Answer:
     choices = getattr(response, "choices", None)
     if not choices:
         raise StageError(FailureKind.MALFORMED, f"{name} answered without choices", retryable=True, usage=usage)
@@ -194,4 +226,5 @@ def _answer(response: Any, usage: Usage, name: str) -> Answer:
         refusal=special.get("refusal"),
         tool_called=bool(message.tool_calls),
         usage=usage,
+        section=section,
     )

@@ -8,15 +8,17 @@ import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import httpx
 
+from data.chat import Chat, Completion
 from data.errors import FailureKind, StageError, UsageError
 from data.identity import canonical_json
 from data.remote.balance import Balanced
 from data.remote.client import Client, parameter_value
-from data.remote.errors import ApiName, Json, Refusal, Wording, read_body, refused, unknown_model, wrong_api
+from data.remote.errors import ApiName, Json, Refusal, Wording, images_refused, read_body, refused, unknown_model, wrong_api
 from data.remote.prices import cost_of
 from data.usage import Usage
 from reasoner.apis import chat as chat_completions
@@ -24,10 +26,10 @@ from reasoner.apis import responses
 from reasoner.apis.abilities import Abilities, first_guess, learned, without_refused
 from reasoner.apis.wire import Said
 from reasoner.channels import final_answer
-from reasoner.chat import Chat, Completion
 
 log = logging.getLogger(__name__)
 
+REWRITING = Wording()
 OURS = ("model", "messages", "input", "instructions", "stream")
 """Parameters that a spec can't set."""
 
@@ -51,17 +53,27 @@ class OpenAIEndpoint:
 
     ``parameters`` (temperature, reasoning_effort, top_k ...) go into every call; ``api`` among them, "chat" or "responses", settles what is
     found out otherwise. A value that is a JSON object or list as text is sent as such. ``timeout``: seconds without a byte.
+    ``wording``: how messages name what is asked for.
     UsageError where parameters or key can't be meant.
     """
 
-    def __init__(self, model: str, *, url: str | None, api_key: str | None, parameters: Mapping[str, Any], timeout: float) -> None:
+    def __init__(
+        self,
+        model: str,
+        *,
+        url: str | None,
+        api_key: str | None,
+        parameters: Mapping[str, Any],
+        timeout: float,
+        wording: Wording = REWRITING,
+    ) -> None:
         parameters = dict(parameters)
         self._fixed_api = _checked_api(parameters.pop("api", None))
         own = {name: parameter_value(value) for name, value in parameters.items()}
         _check_names(own)
         self._own = {name: api.own_parameters(own) for name, api in APIS.items()}
         self._model = model
-        self._client = Client(model, url=url, api_key=api_key, own=tuple(own), timeout=timeout, wording=Wording())
+        self._client = Client(model, url=url, api_key=api_key, own=tuple(own), timeout=timeout, wording=wording)
         self._to = self._client.to
         self._can = Abilities(self._fixed_api or first_guess(model, own, at_openai=self._to.at_openai))
         self._answered_as: Abilities | None = None
@@ -102,8 +114,10 @@ class OpenAIEndpoint:
                 return reply
             if reply.is_about_api(can.api) and self._fixed_api is None and switched_for is None:
                 switched_for = reply
-                can = Abilities("responses" if can.api == "chat" else "chat", can.limit, can.seed, can.schema)
+                can = replace(can, api="responses" if can.api == "chat" else "chat")
                 continue
+            if chat.images and (unseen := images_refused(reply, self._to)):
+                return unseen
             less = without_refused(can, reply, body, own)
             if less is None:
                 return await self._failure(switched_for if switched_for and reply.is_about_api(can.api) else reply, can.api)
@@ -123,13 +137,21 @@ class OpenAIEndpoint:
         try:
             usage = self._priced(api.usage_of(answer), answer)
             said = api.read_answer(answer)
-            final = final_answer(said.content, said.reasoning, said.finish, refusal=said.refusal, tool_called=said.tool_called, usage=usage)
+            final = final_answer(
+                said.content,
+                said.reasoning,
+                said.finish,
+                refusal=said.refusal,
+                tool_called=said.tool_called,
+                usage=usage,
+                section=self._to.wording.section,
+            )
         except StageError as error:
             return error
         except (ValueError, TypeError, LookupError, AttributeError):
             seen = self._to.hidden(json.dumps(answer), 60)
             return StageError(FailureKind.MALFORMED, f"{self.name} answered JSON that is no LLM's answer: {seen!r}", retryable=True)
-        return Completion(final.text, final.reasoning, usage, latency, seed)
+        return Completion(final.text, final.reasoning, usage, latency, seed, said.tokens)
 
     def _priced(self, usage: Usage, answer: Json) -> Usage:
         if self._client.region is None or not usage.input_tokens:
@@ -168,9 +190,18 @@ def _check_names(own: Mapping[str, Any]) -> None:
 
 
 def openai_engine(
-    model: str, *, urls: Sequence[str], api_key: str | None, parameters: Mapping[str, Any], most: int, timeout: float
+    model: str,
+    *,
+    urls: Sequence[str],
+    api_key: str | None,
+    parameters: Mapping[str, Any],
+    most: int,
+    timeout: float,
+    wording: Wording = REWRITING,
 ) -> Balanced[Chat, Completion]:
     """An engine over ``urls``, which all serve ``model``; none is OpenAI's own. At most ``most`` calls at once, each of at most ``timeout``
     seconds. Its identity is model and parameters, not the addresses: the same model elsewhere is the same reasoner."""
-    endpoints = [OpenAIEndpoint(model, url=url, api_key=api_key, parameters=parameters, timeout=timeout) for url in urls or (None,)]
+    endpoints = [
+        OpenAIEndpoint(model, url=url, api_key=api_key, parameters=parameters, timeout=timeout, wording=wording) for url in urls or (None,)
+    ]
     return Balanced(f"openai:{model}?{canonical_json(dict(parameters))}", endpoints, most=most, timeout=timeout)

@@ -23,11 +23,11 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache
 
+from data.chat import Chat, Completion, blind
 from data.errors import FailureKind, StageError, UsageError
 from data.identity import canonical_json
 from data.usage import Usage
 from reasoner.channels import final_answer
-from reasoner.chat import Chat, Completion
 from reasoner.harmony import EFFORTS, Harmony
 from reasoner.serving.launch import HARMONY_DATE
 
@@ -89,6 +89,8 @@ class SharedReasoner:
 
     async def __call__(self, chats: Sequence[Chat], /) -> Sequence[Completion | Exception]:
         stopped = Event()
+        if refused := next((error for chat in chats if (error := blind(chat, self._shared.name))), None):
+            raise refused
         try:
             return await asyncio.to_thread(self._answers, chats, stopped)
         finally:

@@ -6,10 +6,10 @@ Calls are those of any OpenAI-shaped endpoint. Whoever made the server stops it:
 from collections.abc import Mapping
 from typing import Any
 
+from data.chat import Chat, Completion
 from data.errors import FailureKind, StageError
 from data.identity import canonical_json
 from data.remote.balance import Balanced
-from reasoner.chat import Chat, Completion
 from reasoner.engines.openai import OpenAIEndpoint
 from reasoner.serving.server import VllmServer
 from reasoner.serving.weights import model_identity

@@ -11,11 +11,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from data.chat import Chat, Completion
 from data.errors import FailureKind, FatalError, StageError, UsageError
 from data.identity import canonical_json
 from data.usage import Usage
+from reasoner.apis.chat import messages
 from reasoner.channels import final_answer
-from reasoner.chat import Chat, Completion
 from reasoner.serving.launch import CONTEXT, HARMONY_DATE, INSTALL, MEMORY_SHARE, Serving
 from reasoner.serving.machine import has_gpu
 from reasoner.serving.weights import longest_context, model_folder, model_identity, reasoning_parser
@@ -95,7 +96,7 @@ class VllmInProcess:
         began = time.perf_counter()
         try:
             outputs = self._model.chat(
-                [_messages(chat) for chat in chats],
+                [messages(chat) for chat in chats],
                 sampling,
                 use_tqdm=False,
                 # The template of GPT-OSS tells today's date; see HARMONY_DATE.
@@ -150,10 +151,6 @@ class VllmInProcess:
 def _fixed_date(form: str) -> str:
     """Stands in for the templates' clock."""
     return HARMONY_DATE
-
-
-def _messages(chat: Chat) -> list[dict[str, str]]:
-    return [{"role": "system", "content": chat.system}, {"role": "user", "content": chat.user}]
 
 
 def _outcome(chat: Chat, output: Any, seconds: float) -> Completion | Exception:

@@ -5,7 +5,7 @@ Says nothing when unsure. Quoted text does not count: a sign may be in any langu
 
 import re
 
-from reasoner.text.quotes import without_quoted
+from data.quotes import without_quoted
 
 ENGLISH = "English"
 _SCRIPTS = (

@@ -8,9 +8,9 @@ import html
 import re
 from typing import NamedTuple
 
+from data.quotes import is_within_quotes, outside_quotes, without_outer_quotes
 from reasoner.text import phrases
 from reasoner.text.lists import without_list
-from reasoner.text.quotes import is_within_quotes, outside_quotes, without_outer_quotes
 from reasoner.text.structured import read_json
 
 JSON_AROUND = "JSON around it"

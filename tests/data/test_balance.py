@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 
 import pytest
 
+from data.chat import Chat, Completion
 from data.errors import FailureKind, FatalError, StageError
 from data.remote.balance import Balanced
 from data.usage import Usage
-from reasoner.chat import Chat, Completion
 from reasoner.engines.openai import openai_engine
 from reasoner.testserver import serving
 

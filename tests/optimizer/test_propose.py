@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from data.chat import Chat, Completion
 from data.errors import FailureKind, StageError
 from data.records import (
     Criterion,
@@ -23,7 +24,6 @@ from optimizer.posterior import LineagePosterior
 from optimizer.propose import FORBIDDEN, lint, parent_history, propose
 from optimizer.proposers import Proposal, ProposalRequest
 from optimizer.proposers.reflect import ReflectProposer, question
-from reasoner.chat import Chat, Completion
 
 PROMPTS = [Prompt("three red balloons above a blue house"), Prompt("a birthday")]
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.chat import Chat, Completion
 from data.errors import UsageError
 from data.mentions import Reading
 from data.reading import read
-from reasoner.chat import Chat, Completion
 from reasoner.embedded.rules import USEFUL, Rule, recognise
 from reasoner.engines.embedded import COMPLIANCE, EmbeddedReasoner, answer, compliance
 from reasoner.library import shipped, shipped_names

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 import litellm
 import pytest
 
+from data.chat import Chat, Completion
 from data.errors import FailureKind, StageError, UsageError
 from data.remote.balance import Balanced
 from data.remote.providers import missing_keys, provider_of
-from reasoner.chat import Chat, Completion
 from reasoner.engines.litellm import LiteLLMEndpoint, litellm_engine
 from reasoner.rewrite import rewrite_schema
 from reasoner.testserver import ChatServer, serving

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
+from data.chat import Chat, Completion
 from data.errors import FailureKind, StageError, UsageError
 from data.remote.errors import Refusal, Target, refused
 from data.remote.prices import cost_of
 from data.usage import Usage
-from reasoner.chat import Chat, Completion
 from reasoner.engines.openai import OpenAIEndpoint, openai_engine
 from reasoner.testserver import ChatServer, serving
 

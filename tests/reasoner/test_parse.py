@@ -9,12 +9,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from data.chat import Chat
 from data.errors import FailureKind, StageError
-from reasoner.chat import Chat
+from data.quotes import quoted, without_outer_quotes
 from reasoner.engines.embedded import answer
 from reasoner.library import shipped
 from reasoner.parse import LAYERS, Cleaned, clean
-from reasoner.text.quotes import quoted, without_outer_quotes
 from reasoner.unusable import refuse_echo
 
 GOLDEN = Path(__file__).with_name("golden")

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from data.chat import Chat, Completion
 from data.errors import FailureKind, StageError
 from data.records import Prompt, Rewrite, SystemPrompt, Usage
 from data.textlimit import TextLimit
 from reasoner import RewriteRequest
-from reasoner.chat import Chat, Completion
 from reasoner.rewrite import Rewriter, rewrite_schema
 
 

@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.chat import Chat, Completion
 from data.errors import FailureKind, StageError, UsageError
-from reasoner.chat import Chat, Completion
 from reasoner.harmony import Harmony
 
 pytest.importorskip("torch")

@@ -5,7 +5,7 @@ import json
 import sys
 from typing import Any
 
-from reasoner.chat import Chat, Completion
+from data.chat import Chat, Completion
 from reasoner.engines.vllm_in_process import VllmInProcess
 
 

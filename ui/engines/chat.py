@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from data.chat import ChatEngine
 from data.errors import UsageError
 from data.textlimit import TextLimit
 from reasoner import Reasoner
-from reasoner.chat import ChatEngine
 from ui.engines.building import Building, api_key, closed, from_parameters, model_parameters, secret_for
 from ui.settings import EngineSettings, environment_for, prepare_litellm
 from ui.spec import Spec

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
+from data.chat import Chat, Completion
 from data.errors import FatalError, UsageError
-from reasoner.chat import Chat, Completion
 from reasoner.engines.vllm import vllm_engine
 from reasoner.serving.machine import members_of, port_trouble
 from reasoner.serving.server import RESTARTS_PER_HOUR, VllmServer

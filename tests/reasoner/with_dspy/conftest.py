@@ -9,10 +9,10 @@ from typing import Any
 import dspy
 import pytest
 
+from data.chat import Chat, Completion
 from data.records import Prompt, SystemPrompt
 from data.usage import Usage
 from reasoner import RewriteRequest
-from reasoner.chat import Chat, Completion
 from reasoner.dspy_lm import lm_over
 from reasoner.engines.embedded import EmbeddedReasoner
 from reasoner.engines.openai import openai_engine

@@ -9,9 +9,9 @@ from typing import Any
 import dspy
 import pytest
 
+from data.chat import Chat, Completion
 from data.errors import FailureKind, StageError, UsageError
 from data.records import Rewrite, SystemPrompt
-from reasoner.chat import Chat, Completion
 from reasoner.dspy_module import PromptRewriter
 from reasoner.dspy_state import dspy_state, system_prompt_of
 from reasoner.engines.dspy import load_program
