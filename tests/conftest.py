@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Before anything is imported that reads them. The Makefile sets the same, for what it starts besides pytest.
 os.environ.update(
@@ -28,6 +29,11 @@ os.environ.update(
 for name in list(os.environ):
     if name.startswith("PHOROPTER_") or name.endswith("_API_KEY"):
         del os.environ[name]
+
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("phoropter", deadline=None)
+settings.load_profile("phoropter")
 
 
 class NetworkUsedError(ConnectionError):

@@ -134,14 +134,6 @@ class Refusal:
         """Whether a moderation or a safety filter of the far side has spoken."""
         return is_about_content(self.status, self.code, self.text)
 
-    def is_about_images(self) -> bool:
-        """Whether it is the images in the request that the model can't be shown; of one that is only too large, it could be others."""
-        return self.status in (400, 404, 415, 422, 500, 501) and bool(_NO_VISION.search(self.text)) and not self.is_about_image_size()
-
-    def is_about_image_size(self) -> bool:
-        """Whether an image is too large for the far side."""
-        return self.status == 413 or (self.status in (400, 422) and bool(_TOO_LARGE_IMAGE.search(self.text)))
-
     def is_about_api(self, api: ApiName, *, by_words: bool = False) -> bool:
         """Whether it is ``api`` that is not there, or not for this model. ``by_words``: only where the endpoint says so."""
         wrong = _CHAT_IS_WRONG if api == "chat" else _RESPONSES_IS_WRONG
@@ -225,15 +217,26 @@ def refused(refusal: Refusal, to: Target) -> StageError:
     return StageError(FailureKind.REJECTED, message, hint=_what_to_leave_out(refusal, to))
 
 
-def images_refused(refusal: Refusal, to: Target) -> StageError | None:
-    """A refusal of the images in a request as a StageError; None where it is about something else."""
-    if refusal.is_about_image_size():
-        message = f"{to.name} finds the image too large: {to.hidden(refusal.said)}"
-        return StageError(FailureKind.REJECTED, message, hint=f"show it smaller images: {to.wording.shrink}")
-    if refusal.is_about_images():
-        message = f"{to.model} at {to.name} takes no images: {to.hidden(refusal.said)}"
-        return StageError(FailureKind.UNSUPPORTED, message, hint="name a model with vision")
+def images_refused(status: int | None, said: str, to: Target) -> StageError | None:
+    """What the far side ``said``, with an HTTP ``status``, of the images in a request, as a StageError; None where it is about something
+    else."""
+    text = said.lower()
+    if status == 413 or (status in (400, 422) and _TOO_LARGE_IMAGE.search(text)):
+        return StageError(
+            FailureKind.REJECTED,
+            f"{to.name} finds the image too large: {to.hidden(said)}",
+            hint=f"show smaller images: {to.wording.shrink}",
+        )
+    if status in (400, 404, 415, 422, 500, 501) and takes_no_images(text):
+        return StageError(
+            FailureKind.UNSUPPORTED, f"{to.model} at {to.name} takes no images: {to.hidden(said)}", hint="name a model with vision"
+        )
     return None
+
+
+def takes_no_images(text: str) -> bool:
+    """Whether a refusal's words say that the model has no eyes."""
+    return bool(_NO_VISION.search(text.lower()))
 
 
 def blocked(refusal: Refusal, to: Target) -> StageError:

@@ -27,7 +27,7 @@ with warnings.catch_warnings():
     litellm.utils.Usage()
 
 from data.errors import FailureKind, StageError, UsageError
-from data.remote.errors import REWORD, Wording, hidden, is_about_content, retry_after
+from data.remote.errors import REWORD, Target, Wording, hidden, images_refused, is_about_content, retry_after
 
 OWN_KEY = "PHOROPTER_API_KEY"
 """What an endpoint of one's own gets. A provider's key goes to that provider alone."""
@@ -134,6 +134,11 @@ class Provider:
     def hidden(self, text: str) -> str:
         """``text`` in one line, short, and without anything like a key."""
         return hidden(text, None if self.key == NO_KEY else self.key)
+
+    def images_refused(self, error: Exception) -> StageError | None:
+        """litellm's exception as ours where it is about the images in the request; else None."""
+        to = Target(self.name, self.model, None, self._parameters, False, self._wording)
+        return images_refused(status_of(error), self._words(error), to)
 
     def stage_error(self, error: Exception) -> StageError:
         """litellm's exception as ours, REFUSED where a moderation has spoken. It never holds a key, nor a provider's words about one."""

@@ -5,7 +5,6 @@ ordinary users from ordinary harm, and is no lock. An answer that can't be read 
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any, cast
 from data.errors import FailureKind, StageError, UsageError
 from data.identity import canonical_json, content_id, short
 from data.remote.client import Client, parameter_value
-from data.remote.errors import Json
+from data.remote.errors import Json, takes_no_images
 from data.remote.prices import cost_of
 from data.usage import Usage
 from generator.guard import Verdict
@@ -25,10 +24,6 @@ OURS = ("model", "messages", "stream", "n")
 """Parameters that a spec can't set."""
 MOST_READ = 20_000
 """Characters of an answer, its last ones, in which the verdict is looked for."""
-_NO_VISION = re.compile(
-    r"not (?:a )?multi-?modal|(?:image|vision)[^.]*\bnot\b[^.]*\bsupport|support[^.]*\b(?:image|vision)|mmproj|image_url|only text",
-    re.IGNORECASE,
-)
 
 
 def shipped_policy() -> str:
@@ -66,7 +61,7 @@ class ChatGuardEndpoint:
         try:
             answer, _ = await self._client.ask("/chat/completions", body, SPARE)
         except StageError as error:
-            if not material.image or not _NO_VISION.search(str(error)):
+            if not material.image or not takes_no_images(str(error)):
                 raise
             raise StageError(
                 FailureKind.UNSUPPORTED,

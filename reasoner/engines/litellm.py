@@ -101,6 +101,8 @@ class LiteLLMEndpoint:
             except StageError:
                 raise
             except Exception as error:  # litellm lets through whatever a provider's code raises
+                if chat.images and (unseen := self._provider.images_refused(error)):
+                    raise unseen from None
                 if not self._adapts(error, options):
                     raise self._provider.stage_error(error) from None
         usage = self._usage(response)

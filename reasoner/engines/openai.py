@@ -116,7 +116,7 @@ class OpenAIEndpoint:
                 switched_for = reply
                 can = replace(can, api="responses" if can.api == "chat" else "chat")
                 continue
-            if chat.images and (unseen := images_refused(reply, self._to)):
+            if chat.images and (unseen := images_refused(reply.status, reply.said, self._to)):
                 return unseen
             less = without_refused(can, reply, body, own)
             if less is None:

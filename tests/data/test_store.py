@@ -264,9 +264,13 @@ def test_somebody_elses_database_is_left_alone(ledger_url: str) -> None:
 
 def as_written(trial: Trial, ledger: Path) -> Trial:
     """``trial`` without what the revision of ``ledger`` did not know."""
-    assert trial.image is not None
-    known = ledger.stem >= "ledger-0003"
-    return trial if known else replace(trial, image=replace(trial.image, flaws=(), revised_prompt=""))
+    if ledger.stem < "ledger-0004":
+        prompt = replace(trial.request.prompt, checklist_from="")
+        judgment = replace(trial.judgment, opinions=()) if trial.judgment else None
+        trial = replace(trial, request=replace(trial.request, prompt=prompt, look=0), judgment=judgment)
+    if ledger.stem < "ledger-0003" and trial.image:
+        trial = replace(trial, image=replace(trial.image, flaws=(), revised_prompt=""))
+    return trial
 
 
 def test_an_old_ledger_is_read(old_ledger: Path, make_trial: MakeTrial) -> None:
@@ -275,7 +279,7 @@ def test_an_old_ledger_is_read(old_ledger: Path, make_trial: MakeTrial) -> None:
         assert run == run_record(1)
         assert {trial.request.sample: trial for trial in store.trials(run.id)} == {
             1: as_written(make_trial(1), old_ledger),
-            2: make_trial(2, failed=True),
+            2: as_written(make_trial(2, failed=True), old_ledger),
         }
         assert [event.kind for event in store.events(run.id)] == ["round"]
         assert store.lineage(run.id) == [Derivation(SystemPrompt("Draw.", "root"), (), Operation.ROOT, "given")]
