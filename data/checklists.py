@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from data.records import Criterion, CriterionKind, Need
-from data.scene import KINDS, Check, Direction, Relation, Scene, Size, Test
+from data.records import Criterion, CriterionKind, Judgment, Need, Prompt
+from data.scene import BACKGROUNDS, COLORS, KINDS, Check, Direction, Relation, Scene, Size, Test
 
 OTHERS_WEIGHT = 0.5
 """Something that was not asked for is half as bad as something that was asked not to be there."""
@@ -58,6 +58,18 @@ GLOBAL_CRITERIA: tuple[Criterion, ...] = (
 )
 """Asked of every image by judges with eyes, beside its prompt's own checklist: what makes a picture a bad one, whatever it was to show."""
 
+WHOLE = Criterion("vqa", "The picture shows what is asked for", CriterionKind.GLOBAL)
+"""What a judge answers that asks one question about the whole request."""
+
+
+def judged_criteria(prompt: Prompt, judgment: Judgment | None) -> tuple[Criterion, ...]:
+    """The criteria that ``judgment`` speaks of: the prompt's checklist, and those of :data:`GLOBAL_CRITERIA` and :data:`WHOLE` that it
+    scores beyond it. Without a judgment, the checklist."""
+    scored = set[str]() if judgment is None else {score.id for score in judgment.scores}
+    listed = {criterion.id for criterion in prompt.checklist}
+    beyond = (criterion for criterion in (*GLOBAL_CRITERIA, WHOLE) if criterion.id in scored - listed)
+    return (*prompt.checklist, *beyond)
+
 
 class Asked(Protocol):
     """A thing asked for: a scene's Thing, or a NamedThing."""
@@ -78,7 +90,7 @@ class Asked(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NamedThing:
-    """Like a Thing of a Scene, of any name, which pixels can't tell."""
+    """Like a Thing of a Scene, of any name, such as only detectors and eyes know."""
 
     kinds: tuple[str, ...]
     least: int = 1
@@ -106,15 +118,22 @@ def scene_checklist(scene: Scene) -> tuple[Criterion, ...]:
 
 
 def things_checklist(things: Sequence[Asked], absent: Sequence[str] = ()) -> tuple[Criterion, ...]:
-    """The criteria for ``things``, and against the ``absent`` ones; with checks where every name is one of the world's kinds."""
+    """The criteria for ``things``, and against the ``absent`` ones, with a check each: whoever answers it has to know the names."""
     writer = _Writer(things)
     criteria: list[Criterion] = []
     for index, thing in enumerate(things):
         criteria += writer.thing(index, thing)
     criteria += (writer.relation(index, thing.relation) for index, thing in enumerate(things) if thing.relation is not None)
     criteria += (_absence(kind) for kind in absent)
-    checkable = all(kind in KINDS for kind in (*absent, *(kind for thing in things for kind in thing.kinds)))
-    return tuple(_distinct(criteria if checkable else (replace(criterion, check=None) for criterion in criteria)))
+    return tuple(_distinct(criteria))
+
+
+def paintable(check: Check) -> bool:
+    """Whether ``check`` asks only for what the embedded world has, so that pixels can answer it."""
+    kinds = (*check.kinds, *check.other_kinds)
+    colors = (color for color in (check.color, check.other_color) if color is not None)
+    known = all(kind in KINDS for kind in kinds) and all(color in COLORS for color in colors)
+    return known and (check.test is not Test.BACKGROUND or check.value in BACKGROUNDS)
 
 
 class _Writer:
@@ -200,9 +219,15 @@ def _number(count: int) -> str:
     return _NUMBERS[count] if count < len(_NUMBERS) else str(count)
 
 
+def spoken(kind: str, number: int) -> str:
+    """What people call ``number`` things of a kind: "wine glass", "wine glasses", "pairs of skis"."""
+    name = _NAMES.get(kind, kind)
+    return name if number == 1 else _plural(name)
+
+
 def _either(kinds: Sequence[str], *, plural: bool = False) -> str:
     """ "cake, balloon or gift"."""
-    names = [_plural(_NAMES.get(kind, kind)) if plural else _NAMES.get(kind, kind) for kind in kinds]
+    names = [spoken(kind, 2 if plural else 1) for kind in kinds]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 

@@ -26,7 +26,8 @@ def read_partiprompts(file: PromptFile) -> Iterator[tuple[int, Prompt]]:
 
 
 def read_geneval(file: PromptFile) -> Iterator[tuple[int, Prompt]]:
-    """evaluation_metadata.jsonl: the tag becomes the category; a prompt made of things we can paint gets a scene, and checks too."""
+    """evaluation_metadata.jsonl: the tag becomes the category; every criterion has a check, and a prompt made of things we can paint a
+    scene."""
     for line, row in file.objects():
         try:
             yield line, _geneval_prompt(row)
@@ -43,10 +44,10 @@ def _geneval_prompt(row: Mapping[str, Any]) -> Prompt:
     things = [_geneval_thing(entry, ceilings) for entry in row["include"]]
     absent = tuple(name for name, ceiling in ceilings.items() if ceiling == 0)
     prompt = Prompt(text.strip(), things_checklist(things, absent), category=str(row["tag"]))
-    paintable = all(
+    is_paintable = all(
         thing.kinds[0] in KINDS and (thing.most or thing.least) <= MAX_COUNT and thing.color in (None, *COLORS) for thing in things
     )
-    if not paintable or not all(name in KINDS for name in absent):
+    if not is_paintable or not all(name in KINDS for name in absent):
         return prompt
     scene_things = tuple(Thing(thing.kinds, thing.least, thing.most, thing.color, relation=thing.relation) for thing in things)
     scene = Scene(scene_things, absent, only=False)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data.checklists import paintable, spoken
 from data.errors import FailureKind, StageError
 from data.records import Criterion, CriterionScore, Judgment
 from data.scene import Check, Direction, Test
@@ -20,7 +21,7 @@ from optimizer.judges import JudgeRequest
 from optimizer.judges.aggregate import aggregate
 from optimizer.judges.pixels import Box, Figure, Measurement, measure
 
-VERSION = 1
+VERSION = 2
 """Part of the judge's identity: raised whenever a picture could be judged differently than before."""
 
 POSITION_MARGIN = 0.1
@@ -61,9 +62,11 @@ def _judged(request: JudgeRequest) -> Judgment | StageError:
 
 
 def score(criterion: Criterion, seen: Measurement) -> CriterionScore:
-    """The answer to a criterion, or an abstention where it has no check."""
+    """The answer to a criterion, or an abstention where it has no check, or one that asks for what the embedded world does not have."""
     if criterion.check is None:
         return CriterionScore(criterion.id, None, "needs eyes: no pixel check")
+    if not paintable(criterion.check):
+        return CriterionScore(criterion.id, None, "not one of the kinds that pixels tell")
     found = answer(criterion.check, seen)
     return CriterionScore(criterion.id, found.score, found.evidence)
 
@@ -202,9 +205,6 @@ _ANSWERS: Mapping[Test, Callable[[Check, Measurement], Answer]] = {
 
 # -- words for the evidence
 
-_NAMES: Mapping[str, str] = {"club": "baseball bat"}
-_PLURALS: Mapping[str, str] = {"fish": "fish", "butterfly": "butterflies"}
-
 
 def _of(seen: Measurement, kinds: Sequence[str], color: str | None) -> list[Figure]:
     return [figure for figure in seen.figures if figure.kind in kinds and (color is None or figure.color == color)]
@@ -212,7 +212,8 @@ def _of(seen: Measurement, kinds: Sequence[str], color: str | None) -> list[Figu
 
 def _kinds(kinds: Sequence[str], number: int, color: str | None = None) -> str:
     """ "red balloon", "balloons or cakes"; no kinds: a thing that has no name."""
-    names = [_NAMES.get(kind, kind) if number == 1 else _PLURALS.get(kind, _NAMES.get(kind, kind) + "s") for kind in kinds]
+    # A bat that was seen is the animal: the other one is called a baseball bat.
+    names = [spoken(kind, number) if kind != "bat" else "bat" if number == 1 else "bats" for kind in kinds]
     name = " or ".join(names) if names else "unknown thing" + ("" if number == 1 else "s")
     return f"{color} {name}" if color else name
 

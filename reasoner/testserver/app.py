@@ -19,7 +19,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from reasoner.testserver.behaviors import BEHAVIORS, Broken, Error, Raw, Reply, unauthorized, unknown_model
+from reasoner.testserver.behaviors import BEHAVIORS, NO_MORE, Broken, Error, Models, Raw, Reply, unauthorized, unknown_model
 from reasoner.testserver.images import IMAGES, VERDICTS, image_body, moderation
 from reasoner.testserver.shapes import Answer, Api, Json, Question, chat_chunks, chat_completion, error_body, response, response_events
 
@@ -57,15 +57,22 @@ class ChatServer:
 
 @contextmanager
 def serving(
-    *, port: int = 0, latency: float = 0.0, capacity: int | None = None, drown: int | None = None, api_key: str | None = None
+    *,
+    port: int = 0,
+    latency: float = 0.0,
+    capacity: int | None = None,
+    drown: int | None = None,
+    api_key: str | None = None,
+    more: Models = NO_MORE,
 ) -> Generator[ChatServer]:
     """A server on 127.0.0.1, at a free port unless ``port`` names one; stopped at the end.
 
     Each answer takes ``latency`` seconds more. At most ``capacity`` are worked on at once, and the others wait; where more than ``drown``
-    wait, the next one gets HTTP 429. With ``api_key``, requests with another key or none get HTTP 401.
+    wait, the next one gets HTTP 429. With ``api_key``, requests with another key or none get HTTP 401. ``more`` are models beside
+    the shipped ones.
     """
     requests: list[Received] = []
-    app = make_app(requests, latency=latency, capacity=capacity, drown=drown, api_key=api_key)
+    app = make_app(requests, latency=latency, capacity=capacity, drown=drown, api_key=api_key, more=more)
     # Bound here: from now on clients can connect, whether or not the thread has got going.
     listening = socket.create_server(("127.0.0.1", port), backlog=BACKLOG)
     # asyncio does this for sockets that it makes itself; without it, each answer waits 40 ms for the client's acknowledgement.
@@ -81,7 +88,13 @@ def serving(
 
 
 def make_app(
-    requests: list[Received], *, latency: float = 0.0, capacity: int | None = None, drown: int | None = None, api_key: str | None = None
+    requests: list[Received],
+    *,
+    latency: float = 0.0,
+    capacity: int | None = None,
+    drown: int | None = None,
+    api_key: str | None = None,
+    more: Models = NO_MORE,
 ) -> FastAPI:
     """The server as an ASGI application, which notes what comes in ``requests``."""
     app = FastAPI(openapi_url=None)
@@ -109,7 +122,7 @@ def make_app(
         async with work.turn(request) as mine:
             if not mine:
                 return _rendered(Error(429, error_body("Too many requests are waiting.", kind="requests", code="rate_limit_exceeded")))
-            return _answered(question)
+            return _answered(question, more)
 
     @app.post("/v1/chat/completions")
     async def chat(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
@@ -131,7 +144,7 @@ def make_app(
     async def models(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
         if refused := note(request, {}):
             return refused
-        names = [name for name in BEHAVIORS if name != "unknown"]
+        names = [name for name in (*BEHAVIORS, *more.names) if name != "unknown"]
         return JSONResponse(
             {"object": "list", "data": [{"id": name, "object": "model", "created": 1, "owned_by": "test"} for name in names]}
         )
@@ -147,9 +160,9 @@ def _key(request: Request) -> str:
     return request.headers.get("authorization", "").removeprefix("Bearer ")
 
 
-def _answered(question: Question) -> Response:
+def _answered(question: Question, more: Models) -> Response:
     special = {"images": IMAGES, "chat": VERDICTS}.get(question.api, {})
-    behavior = special.get(question.model) or BEHAVIORS.get(question.model)
+    behavior = special.get(question.model) or BEHAVIORS.get(question.model) or more.find(question.model)
     if behavior is None:
         return _rendered(unknown_model(question.model))
     reply = behavior.reply(question)
@@ -157,8 +170,8 @@ def _answered(question: Question) -> Response:
         return _rendered(reply)
     if question.api in ("images", "moderations"):
         return JSONResponse(image_body(question) if question.api == "images" else moderation(question))
-    more = (behavior.reply(replace(question, index=index)) for index in range(1, question.body.get("n") or 1))
-    answers = [reply, *(other for other in more if isinstance(other, Answer))]
+    others = (behavior.reply(replace(question, index=index)) for index in range(1, question.body.get("n") or 1))
+    answers = [reply, *(other for other in others if isinstance(other, Answer))]
     whole, parts = (chat_completion, chat_chunks) if question.api == "chat" else (response, response_events)
     if question.body.get("stream"):
         return StreamingResponse(_each(parts(question, answers)), media_type="text/event-stream")

@@ -5,10 +5,12 @@ A behavior is a function from a question to a reply: what a model said, an error
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from data.errors import StageError
+from reasoner.embedded.author import written
 from reasoner.testserver.shapes import Answer, Json, Question, chat_completion, error_body, filled, response
 
 
@@ -47,6 +49,17 @@ class Behavior:
 
     description: str
     reply: Callable[[Question], Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Further models of a server. ``names``: those that it lists; ``find``: what the model of a name does, None where there is none."""
+
+    names: Sequence[str]
+    find: Callable[[str], Behavior | None]
+
+
+NO_MORE = Models((), lambda _: None)
 
 
 BEHAVIORS: dict[str, Behavior] = {}
@@ -103,6 +116,17 @@ def _thinking_content(question: Question) -> Reply:
 def _schema(question: Question) -> Reply:
     text = rewritten(question)
     return Answer(json.dumps(filled(question.schema, text)) if question.schema else text)
+
+
+@_behavior("author", "answers well, and writes prompt sets and checklists as the embedded writer does")
+def _author(question: Question) -> Reply:
+    if not question.user.startswith("{"):
+        return _good(question)
+    seed = question.body.get("seed")
+    try:
+        return Answer(written(question.user, seed if isinstance(seed, int) else 0))
+    except StageError as error:
+        return Answer(None, refusal=str(error))
 
 
 # -- what not every server takes

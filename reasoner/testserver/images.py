@@ -252,14 +252,7 @@ def _withheld(question: Question) -> Reply:
 
 def is_bad(question: Question) -> bool:
     """Whether the text or the image in a question is one of those that may not pass."""
-    return FORBIDDEN in question.user.lower() or any(_begins_red(url) for url in image_urls(question.body))
-
-
-def image_urls(body: Json) -> list[str]:
-    """The images in the messages of a chat, or in the input of a moderation."""
-    contents: list[Any] = [message.get("content") for message in body.get("messages", ())] + [body.get("input")]
-    parts: list[Json] = [part for content in contents if isinstance(content, list) for part in content]  # pyright: ignore[reportUnknownVariableType]
-    return [part["image_url"]["url"] for part in parts if part.get("type") == "image_url"]
+    return FORBIDDEN in question.user.lower() or any(_begins_red(url) for url in question.images)
 
 
 def _begins_red(url: str) -> bool:
@@ -308,7 +301,7 @@ def _guard_cut(question: Question) -> Reply:
 
 @_verdict("guard-blind", "gives verdicts on texts, and takes no images (HTTP 400)")
 def _guard_blind(question: Question) -> Reply:
-    if image_urls(question.body):
+    if question.images:
         return Error(400, error_body(f"{question.model} is not a multimodal model", kind="BadRequestError"))
     return _guard(question)
 

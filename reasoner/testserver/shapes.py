@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from data.chat import Token
+
 Api: TypeAlias = Literal["chat", "responses", "images", "moderations"]
 Json: TypeAlias = dict[str, Any]
 
@@ -40,6 +42,15 @@ class Question:
         return [{"role": "user", "content": said}] if isinstance(said, str) else said
 
     @property
+    def images(self) -> list[str]:
+        """The images in the messages of a chat or of a Responses input, or in the input of a moderation, as data URIs."""
+        said: Any = self.body.get("messages" if self.api == "chat" else "input") or []
+        entries: list[Json] = [] if isinstance(said, str) else said
+        contents: list[Any] = [entries] if self.api == "moderations" else [entry.get("content") for entry in entries]
+        parts: list[Json] = [part for content in contents if isinstance(content, list) for part in content]  # pyright: ignore[reportUnknownVariableType]
+        return [uri for part in parts if (uri := _image_in(part))]
+
+    @property
     def schema(self) -> Json | None:
         """The JSON schema that the answer should follow."""
         path = ("response_format", "json_schema") if self.api == "chat" else ("text", "format")
@@ -55,9 +66,21 @@ def _text_of(messages: Any, *roles: str) -> str:
     return content if isinstance(content, str) else " ".join(part.get("text", "") for part in content)
 
 
+def _image_in(part: Json) -> str | None:
+    """The image in a part of a message, in either API's shape."""
+    match part:
+        case {"type": "image_url", "image_url": {"url": str(uri)}} | {"type": "input_image", "image_url": str(uri)}:
+            return uri
+        case _:
+            return None
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model said. ``finish`` is a chat completion's finish_reason; ``call`` is the arguments of a tool call in place of a text."""
+    """What a model said. ``finish`` is a chat completion's finish_reason; ``call`` is the arguments of a tool call in place of a text.
+
+    ``tokens`` make up the text. They go into a whole chat completion that was asked for log-probabilities; () is a model that has none.
+    """
 
     text: str | None
     reasoning: str = ""
@@ -65,6 +88,7 @@ class Answer:
     refusal: str | None = None
     call: Json | None = None
     reasoning_name: Literal["reasoning", "reasoning_content"] = "reasoning"
+    tokens: tuple[Token, ...] = ()
 
 
 # -- chat completions
@@ -78,11 +102,28 @@ def chat_completion(question: Question, answers: list[Answer]) -> Json:
         "created": 1,
         "model": question.model,
         "choices": [
-            {"index": index, "finish_reason": answer.finish, "logprobs": None, "message": _message(answer)}
+            {"index": index, "finish_reason": answer.finish, "logprobs": _logprobs(question, answer), "message": _message(answer)}
             for index, answer in enumerate(answers)
         ],
         "usage": _chat_usage(question, answers),
     }
+
+
+def _logprobs(question: Question, answer: Answer) -> Json | None:
+    if not question.body.get("logprobs") or not answer.tokens:
+        return None
+    most = question.body.get("top_logprobs") or 0
+    return {"content": [_token(token, most) for token in answer.tokens], "refusal": None}
+
+
+def _token(token: Token, most: int) -> Json:
+    """A token and the likeliest ones in its place, itself among them, at most ``most``."""
+
+    def one(text: str, logprob: float) -> Json:
+        return {"token": text, "logprob": logprob, "bytes": list(text.encode())}
+
+    likeliest = sorted(token.alternatives.items(), key=lambda entry: -entry[1])[:most]
+    return one(token.text, token.alternatives[token.text]) | {"top_logprobs": [one(*entry) for entry in likeliest]}
 
 
 def _message(answer: Answer) -> Json:

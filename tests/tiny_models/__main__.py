@@ -16,6 +16,7 @@ NAMES = (
     "stable_diffusion_xl",
     "flux2_klein",
     "z_image",
+    "clip",
 )
 """Modules of this folder; each has ``DESCRIPTION`` and ``build(folder)``."""
 

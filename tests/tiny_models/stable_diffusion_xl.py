@@ -19,7 +19,7 @@ WIDTH = 32
 
 
 def tiny_sdxl() -> StableDiffusionXLPipeline:
-    tokenizer = _clip_tokenizer()
+    tokenizer = clip_tokenizer()
     config = CLIPTextConfig(
         vocab_size=len(tokenizer),
         bos_token_id=tokenizer.bos_token_id,
@@ -72,7 +72,7 @@ def tiny_sdxl() -> StableDiffusionXLPipeline:
         )
 
 
-def _clip_tokenizer() -> CLIPTokenizer:
+def clip_tokenizer() -> CLIPTokenizer:
     """CLIP's, with little more than single letters."""
     start, end = "<|startoftext|>", "<|endoftext|>"
     vocabulary, _ = byte_pairs("a photo of a cat", [], 256)
