@@ -17,12 +17,13 @@ from data.usage import NOTHING, Usage
 
 
 class Stage(StrEnum):
-    """The steps of a trial, in order, and the proposer beside them."""
+    """The steps of a trial, in order, and beside them the proposer, and the writer of prompt sets and checklists."""
 
     REWRITE = "rewrite"
     GENERATE = "generate"
     JUDGE = "judge"
     PROPOSE = "propose"
+    WRITE = "write"
 
 
 class FailureKind(StrEnum):

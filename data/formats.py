@@ -16,7 +16,7 @@ from typing import Any
 
 from data.checklists import scene_checklist
 from data.errors import UsageError
-from data.lint import Finding, Severity, lint_prompts
+from data.lint import Finding, Severity, lint_prompts, written_from_another
 from data.promptfiles import PromptFile, open_prompt_file
 from data.published import read_dsg, read_geneval, read_partiprompts
 from data.records import CriterionKind, Need, Prompt, Split
@@ -35,10 +35,16 @@ __all__ = [
 ]
 
 SHIPPED = Path(__file__).parent / "promptsets"
-_FIELDS = ("text", "category", "language", "split", "tags", "scene", "checklist")
-_OURS = frozenset(("split", "tags", "scene", "checklist"))
+_FIELDS = ("text", "category", "language", "split", "tags", "scene", "checklist", "checklist_from")
+_OURS = frozenset(("split", "tags", "scene", "checklist", "checklist_from"))
 """A row with one of these is one of ours: an unknown field beside them is a mistake."""
-_CRITERION_FIELDS = ("id", "text", "kind", "need", "weight", "check")
+_CRITERION_FIELDS = ("id", "text", "kind", "need", "weight", "check", "parents")
+_REWRITES = frozenset((
+    "rewrite", "rewritten", "rewritten_prompt", "revised_prompt", "enhanced_prompt", "improved_prompt", "expanded_prompt", "refined_prompt",
+    "upsampled_prompt", "long_prompt", "detailed_prompt",
+))  # fmt: skip
+"""Fields in which others keep what a rewriter made of a text."""
+_ALONE = "Criteria are written from the user's text alone: make sure of that"
 
 
 def shipped_sets() -> list[str]:
@@ -189,8 +195,16 @@ def _our_prompt(file: PromptFile, line: int, row: Mapping[str, Any]) -> Prompt |
 def _mistakes(row: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(row.get("text"), str) or not row["text"].strip():
         yield "no text"
-    yield from (f"unknown field {name!r}; there are: {', '.join(_FIELDS)}" for name in row if name not in _FIELDS)
-    yield from (f"{name} is no text: {row[name]!r}" for name in ("category", "language") if not isinstance(row.get(name, ""), str))
+    for name in row:
+        if name in _REWRITES and row.get("checklist"):
+            yield f"a rewrite stands beside the checklist, in {name!r}: was the checklist written from that? {_ALONE}, then remove {name!r}"
+        elif name not in _FIELDS:
+            yield f"unknown field {name!r}; there are: {', '.join(_FIELDS)}"
+    texts = ("category", "language", "checklist_from")
+    yield from (f"{name} is no text: {row[name]!r}" for name in texts if not isinstance(row.get(name, ""), str))
+    source: object = row.get("checklist_from")
+    if row.get("checklist") and isinstance(source, str) and source and source != row.get("text"):
+        yield written_from_another(source)
     if row.get("split", "search") not in list(Split):
         yield _unknown("split", row["split"], Split)
     tags: object = row.get("tags", [])
@@ -226,6 +240,9 @@ def _criterion_mistakes(criterion: Mapping[str, Any], ids: set[object]) -> Itera
         yield f"{name}: {_unknown('kind', criterion.get('kind'), CriterionKind)}"
     if criterion.get("need", "must") not in list(Need):
         yield f"{name}: {_unknown('need', criterion['need'], Need)}"
+    parents: object = criterion.get("parents", [])
+    if not isinstance(parents, list) or not all(isinstance(parent, str) for parent in parents):  # pyright: ignore[reportUnknownVariableType]
+        yield f"{name}: parents is no list of ids"
     weight: object = criterion.get("weight", 1.0)
     if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < float("inf"):
         yield f"{name}: weight is a number above 0, not {weight!r}"

@@ -193,7 +193,14 @@ def _charged(result: R, wasted: Usage) -> R:
 
 
 def _section(name: StageName) -> str:
-    return {StageName.REWRITE: "reasoner", StageName.GENERATE: "generator", StageName.JUDGE: "judge", StageName.PROPOSE: "proposer"}[name]
+    sections = {
+        StageName.REWRITE: "reasoner",
+        StageName.GENERATE: "generator",
+        StageName.JUDGE: "judge",
+        StageName.PROPOSE: "proposer",
+        StageName.WRITE: "writer",
+    }
+    return sections[name]
 
 
 def _retrieved(result: "asyncio.Future[R]") -> None:

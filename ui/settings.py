@@ -53,6 +53,12 @@ class EngineSettings(_Section):
         return StageLimits(self.concurrency, self.batch, self.timeout, self.attempts, self.backoff)
 
 
+class WriterSettings(EngineSettings):
+    """Who writes prompt sets and checklists. A set's answers are long."""
+
+    max_tokens: int = Field(default=4096, ge=16)
+
+
 class RunSettings(_Section):
     """What a run is about: prompts, budget, seed, where the lineage starts, and what gains are measured against."""
 
@@ -88,6 +94,7 @@ class Settings(_Section):
     generator: EngineSettings = EngineSettings()
     judge: EngineSettings = EngineSettings(engine="scene")
     proposer: EngineSettings = EngineSettings()
+    writer: WriterSettings = WriterSettings()
     run: RunSettings = RunSettings()
 
     @property

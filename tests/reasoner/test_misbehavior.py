@@ -87,6 +87,7 @@ REWRITES = {
     "thinking": Good(reasoning=True),
     "thinking-content": Good(reasoning=True),
     "schema": Good(),
+    "author": Good(),
     "old": Good(),
     "no-seed": Good(said=("seed",)),
     "no-schema": Good(said=("schema",)),

@@ -49,6 +49,10 @@ ProposerSpec = Annotated[
     str | None,
     typer.Option("--proposer", help="Who proposes system prompts: embedded, or a language model as for --reasoner.", metavar="SPEC"),
 ]
+WriterSpec = Annotated[
+    str | None,
+    typer.Option("--writer", help="Who writes prompts and checklists: embedded, or a language model as for --reasoner.", metavar="SPEC"),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else (docs/json.md).")]
 SystemPromptName = Annotated[
     str, typer.Option("--system-prompt", help="A shipped name, a text file, or the first digits of an id.", metavar="NAME|FILE|ID")
@@ -63,6 +67,7 @@ SETTINGS = {
     "cluster": "cluster",
     "judge": "judge.engine",
     "proposer": "proposer.engine",
+    "writer": "writer.engine",
     "prompts": "run.prompts",
     "images": "run.images",
     "dollars": "run.dollars",

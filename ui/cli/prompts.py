@@ -1,12 +1,13 @@
-"""``phoropter prompts``: sets of prompts, shipped or the user's own: listed, shown, imported, linted."""
+"""``phoropter prompts``: sets of prompts, shipped or the user's own: listed, shown, imported, linted. Those that write lie beside."""
 
-from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ui.cli import prompts_checklist, prompts_make
 from ui.cli.options import Json
+from ui.cli.set_counts import counts, counts_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 SHOWN = 12
 """Prompts that `show` prints unless it is told otherwise."""
 
-app = typer.Typer(help="List, show, import and lint prompt sets.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Make, list, show, import and lint prompt sets.", no_args_is_help=True, rich_markup_mode=None)
 
 Source = Annotated[str, typer.Argument(help="A shipped set, or a file.", metavar="SET|FILE")]
 
@@ -27,12 +28,12 @@ def list_sets(json: Json = False) -> None:
     from data.formats import load_prompts, shipped_sets
     from ui.cli.output import print_json
 
-    records = [{"name": name, **_counts(load_prompts(name))} for name in shipped_sets()]
+    records = [{"name": name, **counts(load_prompts(name))} for name in shipped_sets()]
     if json:
         print_json({"sets": records})
         return
     for record in records:
-        print(f"{record['name']:<10} {_counts_in_words(record)}")
+        print(f"{record['name']:<10} {counts_in_words(record)}")
     print("\nyour own: phoropter prompts import FILE")
 
 
@@ -51,10 +52,10 @@ def show_set(
     chosen = _of_split(prompts, split)
     shown = chosen[: limit or None]
     if json:
-        print_json({"set": source, **_counts(prompts), "prompts": [{"id": prompt.id, **prompt.to_json()} for prompt in shown]})
+        print_json({"set": source, **counts(prompts), "prompts": [{"id": prompt.id, **prompt.to_json()} for prompt in shown]})
         return
     out = console()
-    out.print(f"{source}: {_counts_in_words(_counts(prompts))}\n")
+    out.print(f"{source}: {counts_in_words(counts(prompts))}\n")
     for prompt in shown:
         out.print(f"{prompt.split.value:<7} {prompt.category:<12} {prompt.text}")
         for criterion in prompt.checklist:
@@ -87,12 +88,12 @@ def import_set(
     save_prompts(prompts, target)
     bare = sum(not prompt.checklist for prompt in prompts)
     if json:
-        print_json({"file": str(target), **_counts(prompts)})
+        print_json({"file": str(target), **counts(prompts)})
     else:
-        print(f"{target}: {_counts_in_words(_counts(prompts))}")
+        print(f"{target}: {counts_in_words(counts(prompts))}")
     if bare:
         say(f"warning: {bare} of {len(prompts)} prompts have no checklist, and can't be judged yet")
-        say("hint: add a checklist to each row (docs/formats.md)")
+        say(f"hint: have them written: phoropter prompts checklist {target} --out {target}; or add them to each row (docs/formats.md)")
     elif not json:
         print(f"use it with: phoropter optimize --prompts {target}")
 
@@ -127,6 +128,10 @@ def lint_set(source: Source, json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+app.command("checklist")(prompts_checklist.write)
+app.command("make")(prompts_make.make)
+
+
 def _of_split(prompts: "Sequence[Prompt]", split: str | None) -> "Sequence[Prompt]":
     from data.records import Split
     from ui.spec import unknown
@@ -136,23 +141,3 @@ def _of_split(prompts: "Sequence[Prompt]", split: str | None) -> "Sequence[Promp
     if split not in list(Split):
         raise unknown("split", split, [member.value for member in Split])
     return [prompt for prompt in prompts if prompt.split == split]
-
-
-def _counts(prompts: "Sequence[Prompt]") -> dict[str, Any]:
-    from data.records import Split
-
-    splits = Counter(prompt.split for prompt in prompts)
-    return {
-        "count": len(prompts),
-        "splits": {split.value: splits[split] for split in Split},
-        "categories": dict(sorted(Counter(prompt.category for prompt in prompts).items())),
-        "languages": dict(sorted(Counter(prompt.language for prompt in prompts).items())),
-        "with_checklist": sum(bool(prompt.checklist) for prompt in prompts),
-    }
-
-
-def _counts_in_words(counts: dict[str, Any]) -> str:
-    splits = ", ".join(f"{count} {name}" for name, count in counts["splits"].items() if count)
-    categories = ", ".join(f"{name or 'none'} {count}" for name, count in counts["categories"].items())
-    noun = "prompt" if counts["count"] == 1 else "prompts"
-    return f"{counts['count']} {noun} ({splits}); {counts['with_checklist']} with a checklist; categories: {categories}"

@@ -8,28 +8,24 @@ To add an engine, write its file and one line in the table of its stage: ``chat.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from data.chat import ChatEngine
+from data.remote.errors import Wording
 from data.textlimit import TextLimit
 from generator import ImageGenerator
-from optimizer.judges import Judge
 from optimizer.proposers import Proposer
 from optimizer.stage import StageLimits
 from reasoner import Reasoner
 from ui.engines.building import OPENAI_KEY, OWN_KEY, Building, api_key, engine
 from ui.engines.chat import CHAT_ENGINES, dspy_program
 from ui.engines.generators import GENERATORS, GUARDS, features_of, guarded
+from ui.engines.judges import JUDGES, build_judge, build_pairwise, judge_specs
 from ui.settings import EngineSettings
 from ui.spec import Spec, parse_spec, unknown
 
 __all__ = [
     "GENERATORS", "GUARDS", "JUDGES", "OPENAI_KEY", "OWN_KEY", "PROPOSERS", "REASONERS", "Building", "api_key", "build_generator",
-    "build_judge", "build_proposer", "build_reasoner", "features_of", "stage_limits",
+    "build_judge", "build_pairwise", "build_proposer", "build_reasoner", "build_writer", "features_of", "judge_specs", "stage_limits",
 ]  # fmt: skip
-
-
-def _scene_judge(spec: Spec, settings: EngineSettings, building: Building) -> Judge:
-    from optimizer.judges.scene import SceneJudge
-
-    return SceneJudge()
 
 
 def _embedded_proposer(spec: Spec, settings: EngineSettings, building: Building) -> Proposer:
@@ -41,15 +37,35 @@ def _embedded_proposer(spec: Spec, settings: EngineSettings, building: Building)
 def _reflect(spec: Spec, settings: EngineSettings, building: Building) -> Proposer:
     from optimizer.proposers.reflect import ReflectProposer
 
-    return ReflectProposer(CHAT_ENGINES[spec.kind](spec, settings, building), settings.max_tokens)
+    return ReflectProposer(CHAT_ENGINES[spec.kind](spec, settings, replace(building, wording=PROPOSING)), settings.max_tokens)
 
 
+PROPOSING = Wording(
+    section="proposer",
+    delivers="a proposal",
+    shorten="lower proposer.max_tokens, or serve a longer context",
+    smaller="lower proposer.max_tokens",
+)
+WRITING = Wording(
+    section="writer",
+    delivers="prompts or a checklist",
+    shorten="lower writer.max_tokens, or serve a longer context",
+    smaller="lower writer.max_tokens",
+)
 REASONERS = (*CHAT_ENGINES, "dspy")
-JUDGES: Mapping[str, Callable[[Spec, EngineSettings, Building], Judge]] = {"scene": _scene_judge}
 PROPOSERS: Mapping[str, Callable[[Spec, EngineSettings, Building], Proposer]] = {
     "embedded": _embedded_proposer,
     **{kind: _reflect for kind in CHAT_ENGINES if kind != "embedded"},
 }
+
+
+def _embedded_writer(spec: Spec, settings: EngineSettings, building: Building) -> ChatEngine:
+    from reasoner.embedded.author import EmbeddedAuthor
+
+    return EmbeddedAuthor()
+
+
+WRITERS: Mapping[str, Callable[[Spec, EngineSettings, Building], ChatEngine]] = {**CHAT_ENGINES, "embedded": _embedded_writer}
 
 
 def build_generator(building: Building) -> ImageGenerator:
@@ -74,12 +90,15 @@ def build_reasoner(building: Building, generator: ImageGenerator | None = None) 
     return Rewriter(model, settings.max_tokens, structured=settings.structured, ratios=ratios, limit=limit)
 
 
-def build_judge(building: Building) -> Judge:
-    return engine("judge", JUDGES, building.settings.judge, building)
-
-
 def build_proposer(building: Building) -> Proposer:
     return engine("proposer", PROPOSERS, building.settings.proposer, building)
+
+
+def build_writer(building: Building) -> ChatEngine:
+    """Who writes prompt sets and checklists."""
+    if parse_spec(building.settings.writer.engine).kind == "shared":
+        build_generator(building)  # It holds the model.
+    return engine("writer", WRITERS, building.settings.writer, replace(building, wording=WRITING))
 
 
 def stage_limits(settings: EngineSettings, engine: object) -> StageLimits:

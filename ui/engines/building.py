@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from data.errors import UsageError
+from data.remote.errors import Wording
+from optimizer.judges import Judge
 from ui.settings import EngineSettings, Settings, secret
 from ui.spec import KEY_ENV, Spec, nearest, parse_spec, unknown
 
@@ -33,6 +35,10 @@ class Building:
     servers: "dict[str, VllmServer]" = field(default_factory=dict[str, "VllmServer"])
     language_models: "list[Callable[[], LanguageModel]]" = field(default_factory=list["Callable[[], LanguageModel]"])
     """Those that a generator holds as its text encoder, for a reasoner that shares them."""
+    eyes: "list[tuple[str, Judge]]" = field(default_factory=list["tuple[str, Judge]"])
+    """The judges that ask a vision model, by name: whether they see at all is looked into before anything is spent."""
+    wording: Wording = Wording()
+    """How the messages of a language model name the stage that it is built for."""
 
 
 def api_key(spec: Spec) -> str | None:
@@ -100,7 +106,7 @@ def of_spec(
         return _own_factory(spec)()
     if spec.kind not in kinds:
         raise unknown(f"{stage} engine", spec.kind, kinds)
-    if spec.kind in ("embedded", "scene") and (spec.model or spec.endpoints or spec.parameters):
+    if spec.kind in ("embedded", "scene") and ((spec.model and spec.kind != "scene") or spec.endpoints or spec.parameters):
         raise UsageError(f"the {spec.kind} {stage} takes no model, endpoint or parameters: {spec.text!r}", hint=f"write just {spec.kind}")
     return kinds[spec.kind](spec, settings, building)
 

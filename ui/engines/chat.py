@@ -32,6 +32,7 @@ def _openai(spec: Spec, settings: EngineSettings, building: Building) -> ChatEng
             parameters=model_parameters(spec),
             most=settings.at_once,
             timeout=settings.timeout,
+            wording=building.wording,
         ),
         building,
     )
@@ -49,6 +50,7 @@ def _litellm(spec: Spec, settings: EngineSettings, building: Building) -> ChatEn
             parameters=model_parameters(spec),
             most=settings.at_once,
             timeout=settings.timeout,
+            wording=building.wording,
         ),
         building,
     )
@@ -83,7 +85,10 @@ def _vllm(spec: Spec, settings: EngineSettings, building: Building) -> ChatEngin
         )
         building.servers[name] = server
         building.closing.push_async_callback(server.stop)
-    return closed(vllm_engine(building.servers[name], parameters=parameters, most=settings.at_once, timeout=settings.timeout), building)
+    server = building.servers[name]
+    return closed(
+        vllm_engine(server, parameters=parameters, most=settings.at_once, timeout=settings.timeout, wording=building.wording), building
+    )
 
 
 def _server_options(parameters: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
