@@ -27,14 +27,14 @@ class PromptFile:
     def problem(self, line: int, reason: str) -> None:
         self.problems.append((line, reason))
 
-    def raise_problems(self) -> None:
+    def raise_problems(self, hint: str = "nothing was imported; docs/formats.md shows what can be") -> None:
         """Raises UsageError with all problems, if there are any."""
         if not self.problems:
             return
         listed = [f"{self.path}:{line}: {reason}" for line, reason in sorted(self.problems)[:LISTED]]
         if len(self.problems) > LISTED:
             listed.append(f"and {len(self.problems) - LISTED} more")
-        raise UsageError("\n".join(listed), hint="nothing was imported; docs/formats.md shows what can be")
+        raise UsageError("\n".join(listed), hint=hint)
 
     def lines(self) -> Iterator[tuple[int, str]]:
         """The lines that are not blank, numbered from 1. A line ends at a line feed, as editors count, and nowhere else."""
@@ -88,12 +88,12 @@ class PromptFile:
         return found
 
 
-def open_prompt_file(path: Path, column: str | None = None) -> PromptFile:
-    """Reads all of a UTF-8 file; UsageError where that can't be done."""
+def open_prompt_file(path: Path, column: str | None = None, *, of: str = "prompts") -> PromptFile:
+    """Reads all of a UTF-8 file ``of`` prompts, or what else is in it; UsageError where that can't be done."""
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"{path} can't be read: {error.strerror or error}", hint="give a file of prompts") from None
+        raise UsageError(f"{path} can't be read: {error.strerror or error}", hint=f"give a file of {of}") from None
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -133,6 +133,16 @@ class Store:
         """The images on record under these content keys, without their bytes."""
         return find(self._database, IMAGES, keys, codec.image_of)
 
+    def image_hashes(self, beginnings: Sequence[str]) -> dict[str, list[str]]:
+        """For each of ``beginnings``, hex digits in lower case: the sha256 of images on record that begin so, a few of them, in order."""
+        found: dict[str, list[str]] = {}
+        with self._database.reading() as connection:
+            for digits in beginnings:
+                # A range can use the index, where LIKE can't; "g" comes after all hex digits.
+                chosen = sa.select(IMAGES.c.sha256).distinct().where(IMAGES.c.sha256 >= digits, IMAGES.c.sha256 < f"{digits}g")
+                found[digits] = list(connection.execute(chosen.order_by(IMAGES.c.sha256).limit(5)).scalars())
+        return found
+
     def find_judgments(self, keys: Sequence[str]) -> dict[str, Judgment]:
         """The judgments on record under these content keys."""
         return find(self._database, JUDGMENTS, keys, codec.judgment_of)

@@ -6,6 +6,7 @@ and prompts are what is resampled. These functions know nothing of trials or arm
 # scipy.special has no types.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,7 +50,8 @@ def bootstrap_mean(values: Sequence[float], *, seed: int, confidence: float = CO
     if np.ptp(data) == 0.0:
         return Interval(mean, mean, mean)
     means = _resampled_means(data, seed, resamples)
-    low, high = np.quantile(means, _expanded_levels(data.size, confidence))
+    cut = tail(data.size, confidence)
+    low, high = np.quantile(means, (cut, 1.0 - cut))
     return Interval(mean, float(low), float(high))
 
 
@@ -64,12 +66,12 @@ def _resampled_means(data: Floats, seed: int, resamples: int) -> Floats:
     return np.concatenate(parts)
 
 
-def _expanded_levels(size: int, confidence: float) -> Floats:
-    """The two percentile levels at which resampled means of ``size`` values are read."""
+def tail(size: int, confidence: float = CONFIDENCE) -> float:
+    """What is cut off at each end of figures from resamples of ``size`` prompts, at least two: less than (1 - confidence) / 2, since
+    resamples of few prompts vary too little."""
     from scipy.special import ndtr, stdtrit  # A quarter of a second that commands which only read figures need not spend.
 
-    quantiles = stdtrit(size - 1, np.array([(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0]))
-    return np.asarray(ndtr(np.sqrt(size / (size - 1)) * quantiles), dtype=np.float64)
+    return float(ndtr(math.sqrt(size / (size - 1)) * stdtrit(size - 1, (1.0 - confidence) / 2.0)))
 
 
 def sign_flip_p(differences: Sequence[float], *, seed: int, flips: int = RESAMPLES) -> float:
