@@ -35,11 +35,11 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --no-compile --editable '.[dev]' --constraint constraints.txt
 	@touch $@
 
-models: $(MODELS_INSTALLED)  ## add to .venv what models in this process and a pool over Ray need: torch, diffusers, ray
+models: $(MODELS_INSTALLED)  ## add to .venv what models in this process, a pool over Ray and the text judge need: torch, diffusers, ray, rapidocr
 
 # Where pip finds a torch for GPUs that is not wanted: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make models
 $(MODELS_INSTALLED): $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --no-compile --editable '.[local,ray]' --constraint constraints.txt
+	$(BIN)/python -m pip install --quiet --no-compile --editable '.[local,ray,ocr]' --constraint constraints.txt
 	@touch $@
 
 demo: install  ## optimize a system prompt in the embedded world: no GPU, no key, no network

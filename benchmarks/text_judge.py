@@ -12,8 +12,9 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import count, islice
+from typing import Any
 
 from benchmarks.scene_judge import random_picture
 from data.records import GeneratedImage, Judgment, Prompt
@@ -46,7 +47,7 @@ async def _ask(judge: TextJudge, request: JudgeRequest) -> list[Judgment | Excep
     return list(await judge([request]))
 
 
-def run(scenes: int, names: str) -> dict[str, object]:
+def run(scenes: int, names: str) -> dict[str, Any]:
     """The figures."""
     judge = TextJudge(readers(names))
     judged(judge, next(pictures(True)), "x")  # loads the models, so that no picture pays for them
@@ -93,11 +94,11 @@ def main() -> int:
     return 1 if options.check and not figures["ok"] else 0
 
 
-def report(figures: dict[str, object]) -> None:
+def report(figures: Mapping[str, Any]) -> None:
     """What was run, what went wrong, and the figures on the last line."""
     print(f"{figures['readers']}: {figures['scenes']} pictures with a sign, as many without; Python {figures['python']}\n")
     for name in ("wrong", "made_up"):
-        for line in figures[name] if isinstance(figures[name], list) else ():  # pyright: ignore[reportUnknownVariableType]
+        for line in figures[name]:
             print(f"  {name.replace('_', ' ')}: {line}")
     print(
         f"\nmean score of signs {figures['mean']:.4f}, other words beside signs {figures['extra_beside_signs']:.1%}, {figures['ms']:.0f} ms"

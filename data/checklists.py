@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from data.quotes import quoted
 from data.records import Criterion, CriterionKind, Judgment, Need, Prompt
 from data.scene import BACKGROUNDS, COLORS, KINDS, Check, Direction, Relation, Scene, Size, Test
 
@@ -62,13 +63,20 @@ WHOLE = Criterion("vqa", "The picture shows what is asked for", CriterionKind.GL
 """What a judge answers that asks one question about the whole request."""
 
 
+def quote_criteria(text: str) -> tuple[Criterion, ...]:
+    """What ``text`` has in quotation marks, each as a criterion: the least that is known of a prompt that wants words to be written."""
+    return tuple(
+        Criterion(f"quote-{number}", f"'{quote}' can be read", CriterionKind.TEXT) for number, quote in enumerate(quoted(text), start=1)
+    )
+
+
 def judged_criteria(prompt: Prompt, judgment: Judgment | None) -> tuple[Criterion, ...]:
-    """The criteria that ``judgment`` speaks of: the prompt's checklist, and those of :data:`GLOBAL_CRITERIA` and :data:`WHOLE` that it
-    scores beyond it. Without a judgment, the checklist."""
+    """The criteria that ``judgment`` speaks of: the prompt's checklist, and those of :func:`quote_criteria`, :data:`GLOBAL_CRITERIA` and
+    :data:`WHOLE` that it scores beyond it. Without a judgment, the checklist."""
     scored = set[str]() if judgment is None else {score.id for score in judgment.scores}
     listed = {criterion.id for criterion in prompt.checklist}
-    beyond = (criterion for criterion in (*GLOBAL_CRITERIA, WHOLE) if criterion.id in scored - listed)
-    return (*prompt.checklist, *beyond)
+    others = (*quote_criteria(prompt.text), *GLOBAL_CRITERIA, WHOLE)
+    return (*prompt.checklist, *(criterion for criterion in others if criterion.id in scored - listed))
 
 
 class Asked(Protocol):

@@ -8,6 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
+from data.checklists import judged_criteria
 from data.errors import FailureKind, StageError
 from data.identity import derived_random, derived_seed
 from data.records import Prompt, SystemPrompt, Usage
@@ -56,8 +57,8 @@ def _failed(candidate: Candidate, pair: int) -> list[FailedCriterion]:
     scores = {score.id: score for score in trial.judgment.scores}
     return [
         FailedCriterion(trial.request.prompt.text, criterion.text, criterion.kind, scores[criterion.id].evidence, trial.rewrite.text)
-        for criterion in trial.request.prompt.checklist
-        if (score := scores[criterion.id].score) is not None and not passed(criterion, score)
+        for criterion in judged_criteria(trial.request.prompt, trial.judgment)
+        if criterion.id in scores and (score := scores[criterion.id].score) is not None and not passed(criterion, score)
     ]
 
 

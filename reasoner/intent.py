@@ -7,6 +7,7 @@ What it reports is worth a look, and is never a score.
 """
 
 import re
+from enum import StrEnum
 
 from data.quotes import quoted, without_quoted
 from reasoner.text import numbers
@@ -60,6 +61,28 @@ _IRREGULAR = {
     "glasses": "glasses", "lens": "lens", "gas": "gas", "bus": "bus", "buses": "bus", "grass": "grass", "glass": "glass",
     "clothes": "clothes",
 }  # fmt: skip
+
+
+class DriftKind(StrEnum):
+    """What of the user's text a rewrite lost."""
+
+    QUOTE = "quote"
+    """Words in quotation marks are gone, or spelt otherwise."""
+    NUMBER = "number"
+    """A number is gone."""
+    NEGATION = "negation"
+    """Something is named that the user does not want."""
+    OTHER = "other"
+    """What a reasoner of one's own found."""
+
+
+_KINDS = (("the quoted text “", DriftKind.QUOTE), ("the number ", DriftKind.NUMBER), ("“", DriftKind.NEGATION))
+"""How the notes of :func:`drift` begin."""
+
+
+def drift_kind(note: str) -> DriftKind:
+    """Which kind one of the notes of :func:`drift` is of."""
+    return next((kind for beginning, kind in _KINDS if note.startswith(beginning)), DriftKind.OTHER)
 
 
 def drift(user_text: str, rewrite: str) -> tuple[str, ...]:

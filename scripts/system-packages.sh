@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what some tests drive, where that is possible without asking: Chromium and a PostgreSQL server.
+# Installs what some tests drive, where that is possible without asking: Chromium, a PostgreSQL server, Tesseract.
 # Never fails: a test that misses its program skips, and says so.
 set -uo pipefail
 
@@ -7,6 +7,7 @@ missing=()
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
     || missing+=(chromium fonts-liberation)
 command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
+command -v tesseract >/dev/null || missing+=(tesseract-ocr)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 skip() {

@@ -63,6 +63,11 @@ def contact_sheet(store: "Store", images: "ImageFiles", run_id: str, path: Path)
     columns = [name for name in ARMS if name in arms]
     rows = chosen_rows({name: _test_trials(store, view.id, arms[name]["system_prompt"]) for name in columns})
     sheet = _draw(rows, [arms[name] for name in columns], images, f"run {short(view.id)}")
+    save_sheet(sheet, path)
+
+
+def save_sheet(sheet: Image.Image, path: Path) -> None:
+    """Writes a sheet to ``path``, a PNG, as a whole; LedgerError where that can't be done."""
     # Two processes may be drawing the same sheet.
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
@@ -111,7 +116,8 @@ def _place(trial: Trial) -> Place:
 # -- drawing
 
 
-def _font(size: int) -> Any:
+def font(size: int) -> Any:
+    """The font of all sheets, ``size`` in pixels."""
     return ImageFont.load_default(size)
 
 
@@ -121,8 +127,8 @@ def _draw(rows: Sequence[Row], arms: Sequence[Any], images: "ImageFiles", run: s
     height = HEAD + len(rows) * row_height + FOOT
     sheet = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(sheet)
-    draw.text((MARGIN, 34), "Phoropter", font=_font(30), fill=INK)
-    draw.text((MARGIN, 74), "the same prompts and seeds,\nunder three instructions", font=_font(15), fill=SOFT, spacing=5)
+    draw.text((MARGIN, 34), "Phoropter", font=font(30), fill=INK)
+    draw.text((MARGIN, 74), "the same prompts and seeds,\nunder three instructions", font=font(15), fill=SOFT, spacing=5)
     for column, arm in enumerate(arms):
         _head(draw, _left(column), arm)
     for number, row in enumerate(rows):
@@ -132,8 +138,8 @@ def _draw(rows: Sequence[Row], arms: Sequence[Any], images: "ImageFiles", run: s
             _cell(sheet, draw, (_left(column), top), row.trials[arm["name"]], images)
     bottom = height - FOOT + 14
     draw.line((MARGIN, bottom, width - MARGIN, bottom), fill=LINE, width=1)
-    draw.text((MARGIN, bottom + 12), f"{run}. Means are over all test prompts, not over these rows.", font=_font(13), fill=SOFT)
-    draw.text((MARGIN, bottom + 32), f"Rows: {RULE}.", font=_font(13), fill=SOFT)
+    draw.text((MARGIN, bottom + 12), f"{run}. Means are over all test prompts, not over these rows.", font=font(13), fill=SOFT)
+    draw.text((MARGIN, bottom + 32), f"Rows: {RULE}.", font=font(13), fill=SOFT)
     return sheet
 
 
@@ -143,35 +149,35 @@ def _left(column: int) -> int:
 
 def _head(draw: ImageDraw.ImageDraw, left: int, arm: Any) -> None:
     name, mean = arm["name"], arm["mean"]
-    draw.text((left, 34), name, font=_font(24), fill=INK)
-    draw.text((left, 66), TITLES[name], font=_font(15), fill=SOFT)
+    draw.text((left, 34), name, font=font(24), fill=INK)
+    draw.text((left, 66), TITLES[name], font=font(15), fill=SOFT)
     if mean is None:
         said = "not scored"
     elif mean["low"] is None:
         said = f"mean {mean['estimate']:.2f}"
     else:
         said = f"mean {mean['estimate']:.2f}  [{mean['low']:.2f}, {mean['high']:.2f}]"
-    draw.text((left, 90), said, font=_font(16), fill=INK)
+    draw.text((left, 90), said, font=font(16), fill=INK)
 
 
 def _prompt(draw: ImageDraw.ImageDraw, top: int, prompt: Prompt) -> None:
-    draw.text((MARGIN, top + 6), prompt.category, font=_font(14), fill=SOFT)
+    draw.text((MARGIN, top + 6), prompt.category, font=font(14), fill=SOFT)
     for number, line in enumerate(wrapped(prompt.text, TEXT_WIDTH - 2 * GAP, 20, 8)):
-        draw.text((MARGIN, top + 32 + 27 * number), line, font=_font(20), fill=INK)
+        draw.text((MARGIN, top + 32 + 27 * number), line, font=font(20), fill=INK)
 
 
 def wrapped(text: str, width: int, size: int, most: int) -> list[str]:
     """``text`` in at most ``most`` lines of ``width`` pixels; what does not fit ends in an ellipsis. Long words are broken."""
-    font = _font(size)
+    face = font(size)
     lines: list[str] = []
     line = ""
     for word in text.split():
-        while font.getlength(word) > width:
-            cut = next(place for place in range(len(word), 0, -1) if font.getlength(word[:place]) <= width)
+        while face.getlength(word) > width:
+            cut = next(place for place in range(len(word), 0, -1) if face.getlength(word[:place]) <= width)
             lines += [line, word[:cut]] if line else [word[:cut]]
             line, word = "", word[cut:]
         longer = f"{line} {word}".strip()
-        if font.getlength(longer) > width:
+        if face.getlength(longer) > width:
             lines.append(line)
             line = word
         else:
@@ -188,16 +194,16 @@ def _cell(sheet: Image.Image, draw: ImageDraw.ImageDraw, place: tuple[int, int],
     if isinstance(picture, str):
         draw.rectangle((left, top, left + PICTURE - 1, top + PICTURE - 1), fill="#eceae4")
         for number, line in enumerate(wrapped(picture, PICTURE - 40, 15, 6)):
-            draw.text((left + 20, top + 20 + 21 * number), line, font=_font(15), fill=SOFT)
+            draw.text((left + 20, top + 20 + 21 * number), line, font=font(15), fill=SOFT)
     else:
         sheet.paste(picture, (left + (PICTURE - picture.width) // 2, top + (PICTURE - picture.height) // 2))
         draw.rectangle((left, top, left + PICTURE - 1, top + PICTURE - 1), outline=LINE)
     score = trial.score
     if score is None:
-        draw.text((left, top + PICTURE + 7), "no score", font=_font(15), fill=SOFT)
+        draw.text((left, top + PICTURE + 7), "no score", font=font(15), fill=SOFT)
         return
     color = tuple(round(bad + (good - bad) * score) for good, bad in zip(GOOD, BAD, strict=True))
-    draw.text((left, top + PICTURE + 7), f"{score:.2f}", font=_font(16), fill=color)
+    draw.text((left, top + PICTURE + 7), f"{score:.2f}", font=font(16), fill=color)
     track = left + 44
     middle = top + PICTURE + 16
     draw.rounded_rectangle((track, middle - 3, left + PICTURE - 1, middle + 3), radius=3, fill=LINE)

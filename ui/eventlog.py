@@ -14,6 +14,8 @@ PROPOSAL = "proposal"
 ROUND = "round"
 SELECTED = "selected"
 CONFIRMED = "confirmed"
+MONITORED = "monitored"
+"""What the monitors say of a confirmed run (ui/monitoring.py); it comes after the last decision."""
 SITTING = "sitting"
 """One stretch of work on a run, from its start to its end or stop; kept at negative ordinals, beside the decisions."""
 

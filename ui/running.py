@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from data.errors import UsageError
 from data.identity import content_id
-from data.records import Prompt
 from optimizer.budget import Budget, Limits, Shares
 from optimizer.compare import Arm
 from optimizer.evaluate import Evaluator
@@ -22,8 +21,8 @@ from optimizer.events import Born, Event, Phase, ProposalDone, RoundSealed, Tria
 from optimizer.optimize import Problem, optimize
 from ui.engines import stage_limits
 from ui.eventlog import CONFIRMED, SITTING, Decision, history, to_record
+from ui.judging import check_eyes, check_judgeable, standing
 from ui.settings import PLACES, Settings, settings_from
-from ui.spec import parse_spec
 from ui.wiring import Parts, load_prompt_set, load_system_prompt, proposer_stage
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def checked_problem(settings: Settings) -> Problem:
         raise UsageError(
             "the search can't start from the raw prompt: there is no text to improve", hint="start from plain, general or a file"
         )
-    _check_judgeable(settings, prompts)
+    check_judgeable(settings, prompts)
     problem = Problem(prompts, roots, baselines, settings.run.reference, settings.run.seed)
     problem.shares(settings.run.images)
     return problem
@@ -109,33 +108,6 @@ def plan_run(settings: Settings, parts: Parts) -> PlannedRun:
     return PlannedRun(content_id("run", determining), config, problem, limits, shares)
 
 
-def _check_judgeable(settings: Settings, prompts: Sequence[Prompt]) -> None:
-    bare = [prompt.text for prompt in prompts if not prompt.checklist]
-    if bare:
-        raise UsageError(
-            f"{len(bare)} of {len(prompts)} prompts have no checklist to judge by, the first: {bare[0]!r}",
-            hint="add a checklist to each row (docs/formats.md), or use the shipped set: --prompts scenes",
-        )
-    if settings.judge.engine == "scene":
-        if not draws_scenes(settings):
-            raise UsageError(
-                f"the scene judge measures what the embedded painter draws, and {settings.generator.engine} draws other pictures",
-                hint="name a judge that sees: --judge package.module:factory (CONTRIBUTING.md says what it has to do)",
-            )
-        blind = [prompt.text for prompt in prompts if not any(criterion.check for criterion in prompt.checklist)]
-        if blind:
-            raise UsageError(
-                f"the scene judge measures pixels, and {len(blind)} of {len(prompts)} prompts have no criterion that pixels can answer, "
-                f"the first: {blind[0]!r}",
-                hint="use --prompts scenes, or a judge that sees",
-            )
-
-
-def draws_scenes(settings: Settings) -> bool:
-    """Whether the generator may be one whose pictures the scene judge can measure: the embedded one, alone or in a pool, or one's own."""
-    return parse_spec(settings.generator.engine.removeprefix("ray:")).kind not in ("diffusers", "lens", "images", "litellm")
-
-
 def resumed_settings(store: "Store", run_prefix: str, places: Settings) -> Settings:
     """The settings of a run on record, at the places of here and now."""
     record = store.run(run_prefix)
@@ -153,6 +125,8 @@ async def carry_out(planned: PlannedRun, parts: Parts, listen: Callable[[Event, 
 
     store = parts.store
     started = time.monotonic()
+    await _looked_first(planned.id, parts)
+    judge = standing(parts.settings, parts).to_json()
     store.add_run(RunRecord(planned.id, "optimize", planned.config, datetime.now(UTC).isoformat(timespec="seconds")))
     events = store.events(planned.id)
     if any(event.kind == CONFIRMED for event in events):
@@ -191,8 +165,21 @@ async def carry_out(planned: PlannedRun, parts: Parts, listen: Callable[[Event, 
         outcome = f"{type(error).__name__}: {error}"
         raise
     finally:
-        payload = {"seconds": round(time.monotonic() - started, 3), "drawn": stages.generate.delivered, "outcome": outcome}
+        payload = {"seconds": round(time.monotonic() - started, 3), "drawn": stages.generate.delivered, "outcome": outcome, "judge": judge}
         store.add_event(planned.id, -1 - len(sittings), SITTING, payload)
+
+
+async def _looked_first(run_id: str, parts: Parts) -> None:
+    """Before the first image is paid for: do the judges see? Those that have been measured do."""
+    from ui.calibrating import calibration_of
+
+    if not parts.eyes or parts.store.trial_count(run_id) or calibration_of(parts.store, parts.pipeline.judge.identity):
+        return
+    try:
+        await check_eyes(parts.eyes)
+    except BaseException:
+        await parts.closing.aclose()
+        raise
 
 
 class LedgerWriter:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from data.records import Derivation, SystemPrompt
-from ui.eventlog import CONFIRMED, PROPOSAL, ROUND, SELECTED, SITTING
+from data.records import Derivation, Split, SystemPrompt, Trial
+from ui.eventlog import CONFIRMED, MONITORED, PROPOSAL, ROUND, SELECTED, SITTING
 
 if TYPE_CHECKING:
     from data.runs import Event
@@ -38,7 +38,11 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run as people look at it. ``state``: "finished", "searching", "confirming" or "not started". ``comparison``: docs/formats.md."""
+    """A run as people look at it. ``state``: "finished", "searching", "confirming" or "not started".
+
+    ``comparison``, ``monitors`` and ``judge``: docs/json.md. The monitors are None until somebody has reported on the run
+    (ui/monitoring.py); what was known of the judge is None in runs from before it was asked.
+    """
 
     id: str
     kind: str
@@ -56,6 +60,8 @@ class RunView:
     seconds: float
     drawn: int
     last_outcome: str
+    monitors: Mapping[str, Any] | None = None
+    judge: Mapping[str, Any] | None = None
 
     def node(self, identifier: str) -> Node:
         """The node with this id."""
@@ -89,7 +95,27 @@ def run_view(store: "Store", run_prefix: str) -> RunView:
         seconds=sum(payload["seconds"] for payload in sittings),
         drawn=sum(payload["drawn"] for payload in sittings),
         last_outcome=str(sittings[-1]["outcome"]) if sittings else "",
+        monitors=by_kind.get(MONITORED, [None])[-1],
+        judge=sittings[-1].get("judge") if sittings else None,
     )
+
+
+def confirmed_trials(store: "Store", run_id: str, comparison: Mapping[str, Any]) -> dict[str, list[Trial]]:
+    """The trials that a run's comparison rests on, by the names of its arms, without the winner's repetition: that has prompts, samples and
+    seeds which no other arm has."""
+    tested = {
+        arm["name"]: [
+            trial for trial in store.trials(run_id, system_prompt_id=arm["system_prompt"]) if trial.request.prompt.split is Split.TEST
+        ]
+        for arm in comparison["arms"]
+    }
+    shared = {place_of(trial) for trial in next(iter(tested.values()))}
+    return {name: [trial for trial in trials if place_of(trial) in shared] for name, trials in tested.items()}
+
+
+def place_of(trial: Trial) -> tuple[str, int, int]:
+    """A trial's prompt, sample and seed: what arms that are compared have in common."""
+    return trial.request.prompt.id, trial.request.sample, trial.request.seed
 
 
 def _by_kind(events: "Sequence[Event]") -> dict[str, list[Mapping[str, Any]]]:

@@ -9,6 +9,7 @@ from data.errors import FatalError, StageError, UsageError
 from data.errors import Stage as StageName
 from data.records import Prompt, Rewrite, SystemPrompt
 from optimizer.evaluate import Pipeline
+from optimizer.judges import Judge
 from optimizer.proposers import Proposal, ProposalRequest, Proposer
 from optimizer.stage import Stage, StageLimits
 from reasoner import Reasoner, RewriteRequest
@@ -61,6 +62,8 @@ class Parts:
     pipeline: Pipeline
     proposer: Proposer
     closing: AsyncExitStack
+    eyes: Sequence[tuple[str, Judge]] = ()
+    """The judges that ask a vision model, by name."""
 
 
 def open_parts(settings: Settings) -> Parts:
@@ -86,7 +89,7 @@ def open_parts(settings: Settings) -> Parts:
         recall_images=lambda asked: {key: image for key, image in store.find_images(list(asked)).items() if images.has(image.sha256)},
         recall_judgments=lambda asked: store.find_judgments(list(asked)),
     )
-    return Parts(settings, store, images, pipeline, proposer, building.closing)
+    return Parts(settings, store, images, pipeline, proposer, building.closing, tuple(building.eyes))
 
 
 def _checked(reasoner: Reasoner, asked: Mapping[str, RewriteRequest], found: Mapping[str, Rewrite]) -> Mapping[str, Rewrite]:

@@ -4,6 +4,7 @@ names. How well they are written is another question (text.py)."""
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from data.checklists import quote_criteria
 from data.errors import FailureKind, StageError
 from data.quotes import quoted
 from data.records import Criterion, CriterionKind, Need, Prompt
@@ -34,11 +35,10 @@ def wanted_words(prompt: Prompt) -> WantedWords:
     asked = {criterion.id: Question(criterion, texts) for criterion in prompt.checklist if (texts := _named(criterion, prompt)) is not None}
     said = [words(text) for question in asked.values() for text in question.texts]
     quotes: list[Question] = []
-    for quote in quoted(prompt.text):
+    for criterion, quote in zip(quote_criteria(prompt.text), quoted(prompt.text), strict=True):
         read = words(quote)
         # What the checklist takes apart, or forbids, is not wanted once more.
         if read and not any(_within(some, read) or _within(read, some) for some in said):
-            criterion = Criterion(f"quote-{len(quotes) + 1}", f"'{quote}' can be read", CriterionKind.TEXT)
             quotes.append(Question(criterion, (quote,)))
             said.append(read)
     if not quotes and not any(texts and criterion.need is not Need.MUST_NOT for criterion, texts in asked.values()):

@@ -10,7 +10,8 @@ from data.chat import Chat, Completion
 from data.errors import FailureKind, StageError
 from data.identity import canonical_json
 from data.remote.balance import Balanced
-from reasoner.engines.openai import OpenAIEndpoint
+from data.remote.errors import Wording
+from reasoner.engines.openai import REWRITING, OpenAIEndpoint
 from reasoner.serving.server import VllmServer
 from reasoner.serving.weights import model_identity
 
@@ -19,19 +20,22 @@ DYING = (FailureKind.UNREACHABLE, FailureKind.SERVER_ERROR)
 DYING_SECONDS = 2.0
 
 
-def vllm_engine(server: VllmServer, *, parameters: Mapping[str, Any], most: int, timeout: float) -> Balanced[Chat, Completion]:
+def vllm_engine(
+    server: VllmServer, *, parameters: Mapping[str, Any], most: int, timeout: float, wording: Wording = REWRITING
+) -> Balanced[Chat, Completion]:
     """A ChatEngine over ``server``. ``parameters`` go into every call. Its identity names the model, of a folder with a digest."""
     identity = f"vllm:{model_identity(server.model)}?{canonical_json(dict(parameters))}"
-    return Balanced(identity, [VllmEndpoint(server, parameters=parameters, timeout=timeout)], most=most, timeout=timeout)
+    return Balanced(identity, [VllmEndpoint(server, parameters=parameters, timeout=timeout, wording=wording)], most=most, timeout=timeout)
 
 
 class VllmEndpoint:
     """An Endpoint: one model on one server, each call of at most ``timeout`` seconds."""
 
-    def __init__(self, server: VllmServer, *, parameters: Mapping[str, Any], timeout: float) -> None:
+    def __init__(self, server: VllmServer, *, parameters: Mapping[str, Any], timeout: float, wording: Wording = REWRITING) -> None:
         self._server = server
         self._parameters = dict(parameters)
         self._timeout = timeout
+        self._wording = wording
         self._endpoint: OpenAIEndpoint | None = None
         self._url = ""
 
@@ -46,7 +50,12 @@ class VllmEndpoint:
             await self.aclose()
             self._url = self._server.url
             self._endpoint = OpenAIEndpoint(
-                self._server.name, url=self._url, api_key=self._server.api_key, parameters=self._parameters, timeout=self._timeout
+                self._server.name,
+                url=self._url,
+                api_key=self._server.api_key,
+                parameters=self._parameters,
+                timeout=self._timeout,
+                wording=self._wording,
             )
         await self._endpoint.ready()
 

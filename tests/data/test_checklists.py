@@ -1,9 +1,12 @@
 """The checklist of a scene, word by word: it is what judges are held to."""
 
-from data.checklists import NamedThing, scene_checklist, things_checklist
+import pytest
+
+from data.checklists import NamedThing, paintable, scene_checklist, spoken, things_checklist
 from data.formats import load_prompts
 from data.records import CriterionKind, Need
-from data.scene import Direction, Relation, Scene, Size, Thing
+from data.scene import Check, Direction, Relation, Scene, Size, Thing
+from data.scene import Test as Trait
 
 
 def lines(scene: Scene) -> list[str]:
@@ -88,16 +91,45 @@ def test_absences_and_text() -> None:
     assert lines(Scene(text="OPEN", only=False)) == ["text: The word 'OPEN' can be read (text) test=text value=OPEN"]
 
 
-def test_things_that_cannot_be_painted_have_no_checks() -> None:
+def test_things_of_any_name_have_checks_and_pixels_can_not_answer_them() -> None:
     things = [NamedThing(("bus",), 2, 2), NamedThing(("wine glass",), 1, None, "red", relation=Relation(Direction.BELOW, 0))]
     checklist = things_checklist(things, ["knife"])
     assert [(criterion.text, criterion.check) for criterion in checklist] == [
-        ("There are exactly two buses", None),
-        ("There is at least one wine glass", None),
-        ("Every wine glass is red", None),
-        ("Every wine glass is below the buses", None),
-        ("A knife is visible", None),
+        ("There are exactly two buses", Check(Trait.COUNT, ("bus",), least=2, most=2)),
+        ("There is at least one wine glass", Check(Trait.COUNT, ("wine glass",))),
+        ("Every wine glass is red", Check(Trait.COLOR, ("wine glass",), "red")),
+        ("Every wine glass is below the buses", Check(Trait.RELATION, ("wine glass",), value="below", other_kinds=("bus",))),
+        ("A knife is visible", Check(Trait.COUNT, ("knife",))),
     ]
+    assert not any(criterion.check and paintable(criterion.check) for criterion in checklist)
+
+
+@pytest.mark.parametrize(
+    ("check", "known"),
+    [
+        (Check(Trait.COUNT, ("cat", "car"), "red"), True),
+        (Check(Trait.COUNT, ("cat", "dog")), False),
+        (Check(Trait.COLOR, ("cat",), "turquoise"), False),
+        (Check(Trait.RELATION, ("cat",), value="above", other_kinds=("dog",)), False),
+        (Check(Trait.RELATION, ("cat",), value="above", other_kinds=("car",), other_color="beige"), False),
+        (Check(Trait.TEXT, value="OPEN"), True),
+        (Check(Trait.BACKGROUND, value="sea"), True),
+        (Check(Trait.BACKGROUND, value="a disco"), False),
+    ],
+)
+def test_what_pixels_can_answer(check: Check, known: bool) -> None:
+    assert paintable(check) == known
+
+
+def test_things_are_spoken_of_as_people_do() -> None:
+    assert [spoken(kind, 2) for kind in ("wine glass", "knife", "club", "scissors", "fish")] == [
+        "wine glasses",
+        "knives",
+        "baseball bats",
+        "pairs of scissors",
+        "fish",
+    ]
+    assert spoken("scissors", 1) == "pair of scissors"
 
 
 def test_shipped_scenes_have_sound_checklists() -> None:

@@ -15,7 +15,8 @@ from data.checklists import scene_checklist
 from data.errors import UsageError
 from data.formats import FORMATS, Severity, assign_splits, import_prompts, lint_prompts, load_prompts, save_prompts, shipped_sets
 from data.records import Criterion, CriterionKind, Need, Prompt, Split
-from data.scene import Scene, Thing
+from data.scene import Check, Scene, Thing
+from data.scene import Test as Trait
 from data.splits import near_duplicates
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "promptsets"
@@ -223,11 +224,11 @@ def test_geneval() -> None:
         "Every airplane is brown",
     ]
     assert skis.scene is None
-    assert all(criterion.check is None for criterion in skis.checklist)
+    assert skis.checklist[1].check == Check(Trait.COLOR, ("skis",), "green")
     apples = by_text["a photo of four apples"]
     assert apples.scene == Scene((Thing(("apple",), 4, 4),), only=False)
     assert [criterion.text for criterion in apples.checklist] == ["There are exactly four apples"]
-    assert all(criterion.check for prompt in prompts if prompt.scene for criterion in prompt.checklist)
+    assert all(criterion.check for prompt in prompts for criterion in prompt.checklist)
     kite = by_text["a photo of a kite above a toothbrush"]
     assert kite.checklist[-1].text == "Every kite is above every toothbrush"
 

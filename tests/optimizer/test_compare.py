@@ -1,13 +1,20 @@
-"""A comparison is paired, drops what is unscored from both sides, and claims no more than it may."""
+"""A comparison is paired, drops what is unscored from both sides, and claims no more than it may; length and drift stand beside it."""
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from data.errors import FailureKind, Stage
 from data.records import Failure, Judgment, Prompt, Rewrite, SystemPrompt, Trial, TrialRequest
-from optimizer.compare import Arm, compare, comparison_to_json, prompt_scores
+from optimizer.compare import Arm, Comparison, Difference, compare, comparison_to_json, prompt_scores
+from optimizer.rewrites import LengthUnit
+from optimizer.slopes import bootstrap_slope
+from reasoner.intent import DriftKind, drift, drift_kind
 
 ARMS = [Arm(name, SystemPrompt(name)) for name in ("none", "plain", "general", "best")]
 LOST = Failure(Stage.GENERATE, FailureKind.TIMEOUT, "no answer")
@@ -100,5 +107,139 @@ def test_the_report_as_json_is_complete_and_plain():
         "p_value",
         "prompts",
         "claimed",
+        "length",
+        "drift",
     }
+    assert record["length_unit"] == "words"
+    assert record["arms"][0]["drift"] == {"quote": 0.0, "number": 0.0, "negation": 0.0, "other": 0.0}
+    assert record["best_against"][0]["length"] == {"estimate": 0.0, "low": 0.0, "high": 0.0, "slope": None}
     assert record["same_against_itself"]["prompts"] == 3
+
+
+# -- length and its slope
+
+
+def rewritten(arm: Arm, rewrites: Sequence[Rewrite | None], scores: Sequence[float]) -> list[Trial]:
+    return [
+        replace(trial, rewrite=rewrite, judgment=None if rewrite is None else trial.judgment)
+        for trial, rewrite in zip(trials(arm, scores), rewrites, strict=True)
+    ]
+
+
+def lengthened(gain_per_word: float, *, tokens: bool = False, prompts: int = 80) -> Comparison:
+    """The best arm's rewrites are longer by 0 to 60 words, and its score higher by so much per word, with some noise."""
+    generator = np.random.default_rng(3)
+    extra = generator.integers(0, 61, prompts)
+    base = generator.uniform(0.2, 0.4, prompts)
+    scores = base + 0.1 + gain_per_word * extra + generator.normal(0, 0.02, prompts)
+
+    def text(words: int) -> Rewrite:
+        return Rewrite("word " * words, tokens=2 * words if tokens else None)
+
+    arms = {arm.name: rewritten(arm, [text(20)] * prompts, base.tolist()) for arm in ARMS[:3]}
+    best = rewritten(ARMS[3], [text(20 + int(more)) for more in extra], scores.tolist())
+    return compare(ARMS, {**arms, "best": best}, best="best", reference="general", seed=1)
+
+
+def to_general(comparison: Comparison) -> Difference:
+    return next(entry for entry in comparison.to_best if entry.reference == "general")
+
+
+def test_a_gain_that_comes_with_length_has_a_slope():
+    length = to_general(lengthened(0.005)).length
+    assert length is not None
+    assert 25 < length.interval.estimate < 35
+    assert length.slope is not None
+    assert length.slope.low is not None
+    assert 0.045 < length.slope.low < 0.05 < (length.slope.high or 0) < 0.055  # Per ten words.
+
+
+def test_a_gain_that_is_the_same_for_short_and_long_has_none():
+    gained = to_general(lengthened(0.0))
+    assert gained.claimed
+    assert gained.length is not None
+    assert gained.length.slope is not None
+    assert not gained.length.slope.excludes_zero
+
+
+def test_length_is_in_tokens_only_where_all_are_counted():
+    counted = lengthened(0.0, tokens=True)
+    assert counted.length_unit is LengthUnit.TOKENS
+    general, best = counted.arms[2], counted.arms[3]
+    assert (general.length, general.words) == (40.0, 20.0)
+    assert best.length == 2 * best.words
+    mixed = [Rewrite("a b", tokens=3), Rewrite("a b c")]
+    arms = {arm.name: rewritten(arm, mixed, [0.5, 0.5]) for arm in ARMS}
+    comparison = compare(ARMS, arms, best="best", reference="general", seed=1)
+    assert comparison.length_unit is LengthUnit.WORDS
+    assert comparison.arms[0].length == comparison.arms[0].words == 2.5
+
+
+@given(
+    st.lists(st.tuples(st.floats(-50, 50), st.floats(-1, 1)), min_size=3, max_size=12, unique_by=lambda point: round(point[0], 3)),
+    st.floats(-100, 100),
+    st.floats(0.5, 4),
+)
+def test_a_slope_is_that_of_least_squares_wherever_the_origin_lies(points: list[tuple[float, float]], shift: float, scale: float):
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    found = bootstrap_slope(xs, ys, seed=1, resamples=200)
+    assert found is not None
+    assert found.estimate == pytest.approx(np.polyfit(xs, ys, 1)[0], rel=1e-6, abs=1e-9)
+    moved = bootstrap_slope([scale * x + shift for x in xs], ys, seed=1, resamples=200)
+    assert moved is not None
+    assert moved.estimate * scale == pytest.approx(found.estimate, rel=1e-6, abs=1e-9)
+
+
+def test_few_prompts_drawn_often_give_no_slope_out_of_rounding():
+    found = bootstrap_slope([0.1, 0.2, 0.3], [0.7, 0.3, 0.1], seed=1)
+    assert found is not None
+    assert -4.01 < (found.low or 0) < found.estimate < (found.high or 0) < -1.99
+
+
+def test_a_slope_covers_the_truth_as_often_as_it_says():
+    generator = np.random.default_rng(0)
+    covered = 0
+    for number in range(200):
+        x = generator.normal(3, 1, 25)
+        y = 0.3 * x + generator.normal(0, 0.5, 25) * (1 + np.abs(x - 3))
+        found = bootstrap_slope(x.tolist(), y.tolist(), seed=number, resamples=1000)
+        assert found is not None
+        covered += (found.low or 0) <= 0.3 <= (found.high or 0)
+    assert 175 <= covered <= 199
+
+
+def test_where_nothing_is_to_be_told_there_is_no_slope():
+    assert bootstrap_slope([1.0, 2.0], [0.1, 0.2], seed=1) is None
+    assert bootstrap_slope([2.0, 2.0, 2.0], [0.1, 0.2, 0.3], seed=1) is None
+    with pytest.raises(ValueError, match="2 x for 1 y"):
+        bootstrap_slope([1.0, 2.0], [0.1], seed=1)
+
+
+# -- drift by kind
+
+
+@pytest.mark.parametrize(
+    ("user", "rewrite", "kind"),
+    [
+        ('a sign that says "OPEN"', "a sign over a door", DriftKind.QUOTE),
+        ('a sign that says "OPEN"', "a sign that says open", DriftKind.QUOTE),
+        ("7 cats", "some cats", DriftKind.NUMBER),
+        ("a street, no cars", "a street with cars", DriftKind.NEGATION),
+    ],
+)
+def test_each_note_of_drift_has_its_kind(user: str, rewrite: str, kind: DriftKind):
+    assert {drift_kind(note) for note in drift(user, rewrite)} == {kind}
+    assert drift_kind("the mood is another") is DriftKind.OTHER
+
+
+def test_drift_is_compared_by_kind_over_the_prompts_that_both_rewrote():
+    kept, lost = Rewrite("a b"), Rewrite("a b", drift=("the number 7 is gone", "the number 2 is gone"))
+    arms = {arm.name: rewritten(arm, [kept] * 10, [0.5] * 10) for arm in ARMS}
+    arms["best"] = rewritten(ARMS[3], [None, None, *[lost] * 4, *[kept] * 4], [0.5] * 10)
+    comparison = compare(ARMS, arms, best="best", reference="general", seed=1)
+    assert comparison.arms[3].drift[DriftKind.NUMBER] == 0.5
+    assert comparison.arms[3].drift_rate == 0.5
+    change = to_general(comparison).drift
+    assert change[DriftKind.NUMBER].estimate == 0.5
+    assert change[DriftKind.NUMBER].excludes_zero
+    assert change[DriftKind.QUOTE].estimate == 0.0

@@ -25,6 +25,7 @@ from reasoner.serving.machine import members_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = Path(__file__).with_name("tiny_gpt_oss.py")
+EYES = Path(__file__).with_name("tiny_eyes.py")
 _LISTEN = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
 """A shell lets what it starts in the background ignore Ctrl-C, and children inherit that: CI may run in such a one."""
 MAIN = [sys.executable, "-c", f"{_LISTEN}; from ui.cli import main; main()"]
@@ -90,8 +91,19 @@ def vocabulary() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny(vllm_python: Path) -> Path:
-    """The folder of the tiny GPT-OSS. Made once, and kept for as long as the script stays the same."""
-    made = ROOT / ".cache" / hashlib.sha256(SCRIPT.read_bytes()).hexdigest()[:12] / "tiny-gpt-oss"
+    """The folder of the tiny GPT-OSS."""
+    return made_by(SCRIPT, vllm_python, "tiny-gpt-oss", "--vocabulary", vocabulary())
+
+
+@pytest.fixture(scope="session")
+def tiny_eyes(vllm_python: Path) -> Path:
+    """The folder of the tiny vision model."""
+    return made_by(EYES, vllm_python, "tiny-eyes")
+
+
+def made_by(script: Path, python: Path, name: str, *arguments: object) -> Path:
+    """The folder of a model that ``script`` makes. Made once, and kept for as long as the script stays the same."""
+    made = ROOT / ".cache" / hashlib.sha256(script.read_bytes()).hexdigest()[:12] / name
     made.parent.mkdir(parents=True, exist_ok=True)
     with (made.parent / "lock").open("w") as lock:
         # Another worker may be at it; whoever comes second finds it made.
@@ -99,7 +111,7 @@ def tiny(vllm_python: Path) -> Path:
         if not made.is_dir():
             draft = made.with_name("draft")
             shutil.rmtree(draft, ignore_errors=True)
-            subprocess.run([vllm_python, SCRIPT, draft, "--vocabulary", vocabulary()], env=environment(), check=True)
+            subprocess.run([python, script, draft, *map(str, arguments)], env=environment(), check=True)
             draft.rename(made)
     return made
 

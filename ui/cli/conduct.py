@@ -27,6 +27,7 @@ def with_origins(planned: "PlannedRun", origins: Mapping[str, str]) -> "PlannedR
 def conduct(planned: "PlannedRun", parts: "Parts", places: "Settings", *, as_json: bool) -> None:
     """Carries the run out, or finds it finished on record, and reports on it."""
     from ui.cli.opening import run_to_end
+    from ui.judging import standing
     from ui.running import carry_out
     from ui.views import run_view
 
@@ -37,6 +38,8 @@ def conduct(planned: "PlannedRun", parts: "Parts", places: "Settings", *, as_jso
         from ui.cli.live import Watch, watching
 
         say(plan_in_words(planned))
+        for warning in standing(parts.settings, parts).warnings:
+            say(f"judge: {warning}")
         say(f"run {short_id(planned)}; Ctrl-C stops it without loss, `{resume}` goes on\n")
         with watching(Watch()) as listen:
             run_to_end(carry_out(planned, parts, listen), lambda: resume)
@@ -46,7 +49,14 @@ def conduct(planned: "PlannedRun", parts: "Parts", places: "Settings", *, as_jso
 def report(view: "RunView", store: "Store", places: "Settings", *, as_json: bool, images: "ImageFiles") -> None:
     """The report on a run, whatever its state, with a contact sheet where there is something to compare."""
     from ui.cli.report import count_failures, print_run, run_to_json
+    from ui.monitoring import monitors_of
 
+    if view.comparison is not None and view.monitors is None:
+        say("looking at the pictures: saturation, contrast, sharpness, diversity")
+        try:
+            view = replace(view, monitors=monitors_of(store, images, view.id))
+        except PhoropterError as error:
+            say(f"warning: {error}")  # As below: a ledger that can only be read still has its figures.
     sheet = _sheet(view, store, places, images)
     failures = count_failures(store, view.id)
     if as_json:

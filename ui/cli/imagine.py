@@ -22,7 +22,7 @@ from ui.cli.rewrite import Text
 
 if TYPE_CHECKING:
     from data.blobs import ImageFiles
-    from data.records import GeneratedImage, Prompt, Trial, TrialRequest
+    from data.records import GeneratedImage, Judgment, Prompt, Trial, TrialRequest
     from ui.settings import Settings
     from ui.wiring import Parts
 
@@ -70,13 +70,15 @@ def imagine(
 
 
 def _prompt(text: str, settings: "Settings") -> "Prompt":
-    """The text as a prompt; where pixels judge, with the checklist that it can be read as."""
+    """The text as a prompt; where the judge goes by a checklist, with the one that it can be read as."""
     from data.records import Prompt
     from ui.cli.free_text import checklist_of
-    from ui.running import draws_scenes
+    from ui.engines import judge_specs
+    from ui.judging import draws_scenes
 
-    measured = settings.judge.engine == "scene" and draws_scenes(settings)
-    return Prompt(text, checklist_of(text) if measured else ())
+    kinds = {judge.spec.kind for judge in judge_specs(settings.judge.engine)}
+    listed = "checklist" in kinds or ("scene" in kinds and draws_scenes(settings))
+    return Prompt(text, checklist_of(text) if listed else ())
 
 
 def _run_id(request: "TrialRequest", parts: "Parts") -> str:
@@ -125,6 +127,7 @@ def trial_to_json(trial: "Trial") -> dict[str, Any]:
         "image": None if image is None else image_to_json(image),
         "score": trial.score,
         "criteria": criteria_to_json(trial),
+        "opinions": opinions_to_json(trial),
         "failure": None if trial.failure is None else failure_json(trial.failure),
     }
 
@@ -143,11 +146,12 @@ def image_to_json(image: "GeneratedImage") -> dict[str, Any]:
 
 def criteria_to_json(trial: "Trial") -> list[dict[str, Any]]:
     """Each criterion with its score, whether it holds (None: the judge abstained), and the evidence."""
+    from data.checklists import judged_criteria
     from optimizer.judges.aggregate import passed
 
     scores = {score.id: score for score in trial.judgment.scores} if trial.judgment is not None else {}
     rows: list[dict[str, Any]] = []
-    for criterion in trial.request.prompt.checklist:
+    for criterion in judged_criteria(trial.request.prompt, trial.judgment):
         score = scores.get(criterion.id)
         value = None if score is None else score.score
         rows.append(
@@ -161,6 +165,23 @@ def criteria_to_json(trial: "Trial") -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def opinions_to_json(trial: "Trial") -> list[dict[str, Any]]:
+    """What each judge of a panel said; empty where one judge judged."""
+    opinions = trial.judgment.opinions if trial.judgment is not None else ()
+    return [
+        {"judge": opinion.judge, "value": opinion.value, "weight": opinion.weight, "family": opinion.family, "note": opinion.note}
+        for opinion in opinions
+    ]
+
+
+def _apart(judgment: "Judgment") -> str:
+    """By how much a panel's judges disagree, where there is one."""
+    from optimizer.judges.panel import disagreement
+
+    apart = disagreement(judgment)
+    return "" if apart is None else f"   its judges are {apart:.2f} apart"
 
 
 def print_trial(trial: "Trial", run_id: str, images: "ImageFiles", out: Path | None = None) -> None:
@@ -183,14 +204,19 @@ def print_trial(trial: "Trial", run_id: str, images: "ImageFiles", out: Path | N
         if trial.image.revised_prompt:
             screen.print(f"drawn     {trial.image.revised_prompt}")
     if trial.judgment is not None:
-        screen.print(f"score     {figure(trial.score)}")
+        screen.print(f"score     {figure(trial.score)}{_apart(trial.judgment)}")
         for row in criteria_to_json(trial):
             mark = "–" if row["passed"] is None else "✓" if row["passed"] else "✗"
             forbidden = "must not be: " if row["need"] == "must_not" else ""
             evidence = f"   {row['evidence']}" if row["evidence"] else ""
             screen.print(f"  {mark} {forbidden}{row['text']}{evidence}")
-    elif not trial.request.prompt.checklist and trial.image is not None:
-        screen.print("score     not judged: no checklist, since pixels can't tell what is asked of this picture")
+        for opinion in trial.judgment.opinions:
+            note = f"   {opinion.note}" if opinion.note else ""
+            screen.print(f"judge     {figure(opinion.value)} {opinion.judge}{note}")
+    elif not trial.request.prompt.checklist and trial.image is not None and trial.failure is not None:
+        unlisted = trial.failure.kind is FailureKind.UNSUPPORTED
+        why = "no checklist can be read off this text; `phoropter prompts checklist` writes them" if unlisted else trial.failure.message
+        screen.print(f"score     not judged: {why}")
     elif trial.failure is not None:
         blocked = trial.failure.kind is FailureKind.BLOCKED
         what = "blocked  " if blocked else f"failed    {trial.failure.stage.value}, {trial.failure.kind.value}:"

@@ -44,7 +44,14 @@ Cluster = Annotated[
     str | None,
     typer.Option(help="The Ray cluster of a ray: generator, host:port or ray://host:port. Else one of its own.", metavar="ADDRESS"),
 ]
-JudgeSpec = Annotated[str | None, typer.Option("--judge", help="Who judges: scene.", metavar="SPEC")]
+JudgeSpec = Annotated[
+    str | None,
+    typer.Option(
+        "--judge",
+        help='Who judges: scene, text, checklist:openai:MODEL@http://host:8000/v1, vqa:…, several as "panel: SPEC + SPEC".',
+        metavar="SPEC",
+    ),
+]
 ProposerSpec = Annotated[
     str | None,
     typer.Option("--proposer", help="Who proposes system prompts: embedded, or a language model as for --reasoner.", metavar="SPEC"),

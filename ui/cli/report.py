@@ -9,6 +9,7 @@ from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 from data.identity import short
+from ui.beside import drift_words, judge_words, length_words, monitor_words
 from ui.cli.output import command_line, console, figure, interval, numbered, one_line, p_value, seconds, without_password
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def run_to_json(view: "RunView", failures: Sequence[Record], places: "Settings",
         "kind": view.kind,
         "state": view.state,
         "settings": settings_to_json(view.config),
+        "judge": view.judge,
         "result": {
             "winner": None if view.winner is None else _winner_to_json(view.node(view.winner)),
             "shortlist": list(view.shortlist),
@@ -42,6 +44,7 @@ def run_to_json(view: "RunView", failures: Sequence[Record], places: "Settings",
                 "refused_proposals": view.refused_proposals,
             },
             "confirmation": view.comparison,
+            "monitors": view.monitors,
             "failures": list(failures),
         },
         "contact_sheet": sheet,
@@ -139,6 +142,7 @@ def print_run(view: "RunView", failures: Sequence[Record], places: "Settings", s
         out.print()
         for sentence in claims(view.comparison):
             out.print(sentence)
+        print_beside(view.comparison, view.monitors, view.judge)
     print_failures(failures)
     if view.winner is not None:
         winner = view.node(view.winner)
@@ -182,7 +186,8 @@ def comparison_table(comparison: Record) -> "Table":
     table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
     for name in ("arm", "system prompt"):
         table.add_column(name, no_wrap=True)
-    for name in ("mean", f"difference to {reference}", "p", "prompts", "dropped", "words"):
+    unit = comparison.get("length_unit", "words")
+    for name in ("mean", f"difference to {reference}", "p", "prompts", "dropped", unit):
         table.add_column(name, justify="right", no_wrap=True)
     for arm in comparison["arms"]:
         difference = arm["difference_to_reference"]
@@ -194,7 +199,7 @@ def comparison_table(comparison: Record) -> "Table":
             "" if difference is None else p_value(difference["p_value"]),
             str(arm["prompts"]),
             f"{arm['drop_rate']:.1%}",
-            f"{arm['mean_words']:.0f}",
+            f"{arm.get('mean_length', arm['mean_words']):.0f}",
         )
     return table
 
@@ -237,6 +242,20 @@ def claims(comparison: Record) -> list[str]:
 def _listed(entries: Sequence[Record]) -> str:
     parts = [f"{entry['reference']} by {interval(entry, signed=True)}, p {p_value(entry['p_value'])}" for entry in entries]
     return "; ".join(parts)
+
+
+def print_beside(comparison: Record, monitors: Record | None, judge: Record | None) -> None:
+    """What is no part of the claim, and may speak against it: length, drift, monitors and their alarms, what is known of the judge."""
+    out = console()
+    sentences = [length_words(comparison), drift_words(comparison), "" if monitors is None else monitor_words(monitors)]
+    if any(sentences):
+        out.print()
+    for sentence in filter(None, sentences):
+        out.print(sentence[0].upper() + sentence[1:])
+    for alarm in () if monitors is None else monitors["alarms"]:
+        out.print(f"Alarm: {alarm}.")
+    for sentence in judge_words(judge):
+        out.print(sentence)
 
 
 def print_failures(failures: Sequence[Record]) -> None:

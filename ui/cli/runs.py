@@ -40,17 +40,23 @@ def _row(view: "RunView", store: "Store") -> dict[str, Any]:
     return {
         "id": view.id,
         "kind": view.kind,
-        "state": view.state if view.kind == "optimize" else "finished",
+        "state": _state(view),
         "created_at": view.created_at,
         "prompts": run.get("prompts") if view.kind == "optimize" else view.config.get("text"),
         "seed": run.get("seed"),
         "images": store.trial_count(view.id),
-        "images_planned": run.get("images") if view.kind == "optimize" else 1,
+        "images_planned": run.get("images") if view.kind == "optimize" else view.config.get("trials", 1),
         "system_prompts": len(view.nodes),
         "winner": view.winner,
         "claims": list(view.comparison["claims"]) if view.comparison else [],
         "last_outcome": view.last_outcome,
     }
+
+
+def _state(view: "RunView") -> str:
+    if view.kind == "calibration":
+        return "finished" if view.last_outcome == "finished" else "stopped"
+    return view.state if view.kind == "optimize" else "finished"
 
 
 def _print(rows: list[dict[str, Any]], older: int) -> None:

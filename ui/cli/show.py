@@ -41,6 +41,10 @@ def show(
             _show_system_prompt(system_prompt, store, as_json=json)
         elif run is not None and run.kind == "imagine":
             _show_imagined(run, store, settings, as_json=json)
+        elif run is not None and run.kind == "calibration":
+            _show_calibration(run, store, settings, as_json=json)
+        elif run is not None and run.kind == "intent":
+            _show_intent(run.id, store, as_json=json)
         elif run is not None:
             _show_run(run, store, settings, as_json=json)
 
@@ -85,6 +89,32 @@ def _show_imagined(run: "RunView", store: "Store", settings: "Settings", *, as_j
         else:
             print_trial(trial, run.id, images)
         return
+
+
+def _show_calibration(run: "RunView", store: "Store", settings: "Settings", *, as_json: bool) -> None:
+    from data.errors import UsageError
+    from data.identity import short
+    from ui.calibrating import finished
+    from ui.calibration_sheet import place
+    from ui.cli.calibration_report import print_report, report_to_json
+    from ui.cli.output import command_line, print_json
+
+    report = finished(store, run.id)
+    if report is None:
+        again = command_line("judge", "calibrate", str(run.config["spec"]), settings=settings)
+        raise UsageError(f"the calibration {short(run.id)} is not finished", hint=f"to go on: {again}")
+    sheet = place(run.id) if (settings.home / place(run.id)).exists() else None
+    if as_json:
+        print_json(report_to_json(run.id, report, sheet))
+    else:
+        print_report(run.id, report, settings, sheet)
+
+
+def _show_intent(run_id: str, store: "Store", *, as_json: bool) -> None:
+    from ui.cli.intent import show_intent
+    from ui.intent import intent_of
+
+    show_intent(intent_of(store, run_id), None, as_json=as_json)
 
 
 def _show_system_prompt(system_prompt: "SystemPrompt", store: "Store | None", *, as_json: bool) -> None:

@@ -1,12 +1,14 @@
-"""The claim of a finished run: its comparison (docs/formats.md) as a sentence, and as a table with dots and whiskers."""
+"""The claim of a finished run: its comparison (docs/json.md) as a sentence and a table with dots and whiskers; what stands beside it."""
 
 import math
 from collections.abc import Mapping
 from typing import Any
 
-from ui.web.markup import escaped, signed
+from ui.beside import drift_words, judge_words, length_words, monitor_words
+from ui.web.markup import box, escaped, signed
 
 Interval = Mapping[str, Any]
+UNMEASURED = "Saturation, contrast, sharpness and diversity are not measured yet: `phoropter show` of this run does that."
 ARM_WORDS = {
     "none": "the raw prompt, not rewritten",
     "plain": "“describe it in more detail”",
@@ -57,6 +59,16 @@ def table(comparison: Mapping[str, Any]) -> str:
         '<th class="ph-num">score</th><th class="ph-num">best minus this</th><th></th></tr></thead>'
         f"<tbody>{''.join(rows)}{_control_row(comparison['same_against_itself'])}</tbody></table>"
     )
+
+
+def beside(comparison: Mapping[str, Any], monitors: Mapping[str, Any] | None, judge: Mapping[str, Any] | None = None) -> str:
+    """What is no part of the claim and may speak against it: alarms and doubts about the judge in boxes, then length, drift and monitors in
+    small."""
+    alarms = () if monitors is None else monitors["alarms"]
+    said = [length_words(comparison), drift_words(comparison), UNMEASURED if monitors is None else monitor_words(monitors)]
+    lines = "".join(f'<p class="ph-under">{escaped(sentence)}</p>' for sentence in said if sentence)
+    doubts = "".join(box("note", sentence) for sentence in judge_words(judge))
+    return "".join(box("error", f"Alarm: {alarm}.") for alarm in alarms) + doubts + lines
 
 
 def _arm_row(arm: Mapping[str, Any], difference: Mapping[str, Any] | None, itself: bool, low: float, high: float) -> str:

@@ -15,7 +15,7 @@ from data.errors import PhoropterError
 from data.identity import short
 from ui.settings import Settings, resolve
 from ui.views import Node, RunView, word_diff
-from ui.web import claim, graph, pictures
+from ui.web import claim, graph, pictures, verdicts
 from ui.web.ledger import Ledger, Pulse
 from ui.web.markup import box, clipped, diff_html, escaped, signed
 from ui.web.pictures import Pair
@@ -175,6 +175,7 @@ def _header(ledger: Ledger, view: RunView) -> None:
         st.html(
             f'<h2 class="ph-title">{escaped(claim.headline(view.comparison))}</h2>'
             f'<p class="ph-under">{winner}{escaped(_facts(view, ledger.images(view)))}</p>{claim.table(view.comparison)}'
+            f"{claim.beside(view.comparison, view.monitors, view.judge)}"
         )
         return
     _progress(ledger, view)
@@ -455,6 +456,7 @@ def _enlarged(ledger: Ledger, pair: Pair, our_name: str, their_name: str) -> Non
                 st.image(content, width="stretch", alt=clipped(prompt.text, 200))
             else:
                 st.html(f'<div class="ph-hole"><span>{escaped(content)}</span></div>')
-            found = pictures.findings(trial, before)
+            found = verdicts.findings(trial, before)
             notes = pictures.image_notes_html(trial) + pictures.rewrite_html(trial)
-            st.html(f'{pictures.findings_html(found, everything=True)}<div class="ph-sides">{notes}</div>')
+            said = verdicts.findings_html(found, everything=True) + verdicts.opinions_html(trial)
+            st.html(f'{said}<div class="ph-sides">{notes}</div>')

@@ -7,12 +7,11 @@ import base64
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
 
 from data.errors import FailureKind
-from data.records import Failure, Need, Trial
-from optimizer.judges.aggregate import passed
+from data.records import Failure, Trial
 from ui.web.markup import escaped, signed
+from ui.web.verdicts import findings, findings_html, opinions_html
 
 PER_PAGE = 6
 Thumbnail = Callable[[str], bytes | str]
@@ -105,63 +104,6 @@ def balance(pairs: Sequence[Pair]) -> Balance:
     return Balance(better, worse, len(changes) - better - worse, len(pairs) - len(changes), mean)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What became of a criterion on a picture. "fixed": it failed on the other one; "violated": it is there, and must not be."""
-
-    verdict: Literal["failed", "violated", "fixed", "passed", "unjudged"]
-    text: str
-    evidence: str
-    must_not: bool = False
-
-
-def findings(trial: Trial, before: Trial | None = None) -> list[Finding]:
-    """Every judged criterion of the prompt's checklist, what went wrong first."""
-    scores = _scores(trial)
-    earlier = {} if before is None else _scores(before)
-    found: list[Finding] = []
-    for criterion in trial.request.prompt.checklist:
-        if criterion.id not in scores:
-            continue
-        score, evidence = scores[criterion.id]
-        if score is None:
-            verdict = "unjudged"
-        elif not passed(criterion, score):
-            verdict = "violated" if criterion.need is Need.MUST_NOT else "failed"
-        else:
-            was = earlier.get(criterion.id, (None, ""))[0]
-            verdict = "fixed" if was is not None and not passed(criterion, was) else "passed"
-        found.append(Finding(verdict, criterion.text, evidence, criterion.need is Need.MUST_NOT))
-    order = ("failed", "violated", "fixed", "unjudged", "passed")
-    return sorted(found, key=lambda finding: order.index(finding.verdict))
-
-
-def _scores(trial: Trial) -> dict[str, tuple[float | None, str]]:
-    return {} if trial.judgment is None else {score.id: (score.score, score.evidence) for score in trial.judgment.scores}
-
-
-MARKS = {"failed": "✗", "violated": "✗", "fixed": "✓", "passed": "✓", "unjudged": "?"}
-WORDS = {"failed": "", "violated": "violated: ", "fixed": "fixed: ", "passed": "", "unjudged": "not judged: "}
-MUST_NOT_WORDS = {**WORDS, "fixed": "no longer so: ", "passed": "avoided: "}
-"""The statement names what may not be: passing means that it does not hold."""
-
-
-def findings_html(found: Sequence[Finding], *, everything: bool = False) -> str:
-    """A list of criteria with the judge's evidence; those that passed on both sides only where ``everything`` is asked for."""
-    shown = [finding for finding in found if everything or finding.verdict in ("failed", "violated", "fixed")]
-    lines = [_finding_html(finding) for finding in shown]
-    met = sum(finding.verdict in ("passed", "fixed") for finding in found)
-    if found and not everything:
-        lines.append(f'<li class="ph-rest">{met} of {len(found)} criteria met</li>')
-    return f'<ul class="ph-findings">{"".join(lines)}</ul>' if lines else ""
-
-
-def _finding_html(finding: Finding) -> str:
-    word = (MUST_NOT_WORDS if finding.must_not else WORDS)[finding.verdict]
-    evidence = f' <span class="ph-soft">– {escaped(finding.evidence)}</span>' if finding.evidence else ""
-    return f'<li class="ph-{finding.verdict}"><b>{MARKS[finding.verdict]}</b> {word}{escaped(finding.text)}{evidence}</li>'
-
-
 def picture_html(trial: Trial, thumbnail: Thumbnail) -> str:
     """The picture, or words in its place: what failed, or which file is missing."""
     if trial.image is None:
@@ -199,7 +141,7 @@ def side_html(trial: Trial, name: str, thumbnail: Thumbnail, before: Trial | Non
         said = f'<p class="ph-warn">{escaped(failure_words(failure))}</p>'
     return (
         f"<figure><figcaption><span>{escaped(name)}</span>{score_html(trial)}</figcaption>{picture_html(trial, thumbnail)}"
-        f"{said}{image_notes_html(trial)}{findings_html(findings(trial, before))}{rewrite_html(trial)}</figure>"
+        f"{said}{image_notes_html(trial)}{findings_html(findings(trial, before))}{opinions_html(trial)}{rewrite_html(trial)}</figure>"
     )
 
 

@@ -1,10 +1,9 @@
 """The scene judge over a detector: GenEval's thresholds and rules, its prompts, and painted scenes on which both scene judges agree."""
 
 import asyncio
-import importlib.util
 import io
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -195,12 +194,10 @@ def test_what_the_detector_has_no_name_for_is_not_held_to_be_absent() -> None:
 
 
 def test_things_that_nobody_asked_for_are_seen() -> None:
-    check = Check(Trait.OTHERS, ("dog",))
-    others = criterion(check, "others", Need.MUST_NOT)
-    wanted = criterion(Check(Trait.COUNT, ("dog",)))
-    found = scores(Finding(dog(), dog(0.6, label="bus", color="red"), dog(0.2, label="cup"), labels=frozenset()), wanted, others)
-    assert found[0].score is None
+    wanted, others = criterion(Check(Trait.COUNT, ("dog",))), criterion(Check(Trait.OTHERS, ("dog",)), "others", Need.MUST_NOT)
+    found = scores(Finding(dog(), dog(0.6, label="bus", color="red"), dog(0.2, label="cup")), wanted, others)
     assert (found[1].score, found[1].evidence) == (1.0, "also seen: 1 red bus")
+    assert scores(Finding(dog(), dog(0.2, label="cup")), wanted, others)[1].score == 0.0
 
 
 def test_evidence_counts_in_english() -> None:
@@ -235,13 +232,6 @@ def test_an_asynchronous_detector() -> None:
             return [[dog()] for _ in pngs]
 
     assert scores(Slow(), criterion(Check(Trait.COUNT, ("dog",))))[0].score == 1.0
-
-
-def failing(error: Exception) -> Callable[[Sequence[bytes]], Sequence[Sequence[Detection]] | Awaitable[Sequence[Sequence[Detection]]]]:
-    def call(pngs: Sequence[bytes]) -> Sequence[Sequence[Detection]]:
-        raise error
-
-    return call
 
 
 @pytest.mark.parametrize(
@@ -316,25 +306,31 @@ def scene_of(picture: Picture, wrong: int) -> Scene:
     return Scene(tuple(things))
 
 
-@pytest.mark.parametrize("says_colors", [False, True])
-def test_both_scene_judges_agree_on_painted_scenes(says_colors: bool) -> None:
+@pytest.fixture(scope="module")
+def painted() -> list[tuple[JudgeRequest, Judgment | Exception]]:
+    """Scenes, two of three of them asked for otherwise than they are painted, and what the pixel judge says."""
     requests: list[JudgeRequest] = []
-    for number in range(120):
+    for number in range(90):
         picture = random_picture(number)
         if arrange(picture).faithful:
             prompt = Prompt(f"scene {number}", scene_checklist(scene_of(picture, number % 3)))
             requests.append(JudgeRequest(prompt, GeneratedImage("0", 512, 512, content=to_png(paint(picture)))))
+    return list(zip(requests, outcomes(SceneJudge(), *requests), strict=True))
+
+
+@pytest.mark.parametrize("says_colors", [False, True])
+def test_both_scene_judges_agree_on_painted_scenes(painted: list[tuple[JudgeRequest, Judgment | Exception]], says_colors: bool) -> None:
+    found = outcomes(DetectionJudge(PaintedDetector(says_colors)), *(request for request, _ in painted))
     same: Counter[tuple[bool, float | None]] = Counter()
-    pairs = zip(requests, outcomes(SceneJudge(), *requests), outcomes(DetectionJudge(PaintedDetector(says_colors)), *requests), strict=True)
-    for request, one, other in pairs:
+    for (request, one), other in zip(painted, found, strict=True):
         assert isinstance(one, Judgment)
         assert isinstance(other, Judgment)
-        for criterion, left, right in zip(request.prompt.checklist, one.scores, other.scores, strict=True):
-            assert criterion.check is not None
+        assert len(one.scores) == len(request.prompt.checklist)
+        for left, right in zip(one.scores, other.scores, strict=True):
             same[left.score == right.score, left.score] += 1
     agreed = sum(number for (agree, _), number in same.items() if agree)
-    assert same.total() > 400
-    assert same[True, 0.0] > 40, "there is something to find fault with"
+    assert same.total() > 300
+    assert same[True, 0.0] > 30, "there is something to find fault with"
     assert agreed / same.total() >= 0.98, same
 
 
@@ -401,44 +397,3 @@ def test_the_pixel_judge_abstains_from_kinds_that_it_does_not_know() -> None:
     assert isinstance(outcome, Judgment)
     assert [score.score for score in outcome.scores] == [0.0, None]
     assert outcome.scores[1].evidence == "not one of the kinds that pixels tell"
-
-
-# -- the example in the docs
-
-
-def test_the_example_detector_finds_things(tmp_path: Path) -> None:
-    pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
-    backbone = transformers.SwinConfig(
-        image_size=64,
-        patch_size=4,
-        embed_dim=8,
-        depths=[1, 1, 1, 1],
-        num_heads=[1, 1, 2, 2],
-        window_size=4,
-        out_features=["stage1", "stage2", "stage3", "stage4"],
-    )
-    config = transformers.Mask2FormerConfig(
-        backbone_config=backbone, feature_size=32, mask_feature_size=32, hidden_dim=32, encoder_feedforward_dim=16, encoder_layers=1,
-        decoder_layers=2, num_attention_heads=2, dim_feedforward=16, num_queries=8, id2label={0: "cat", 1: "mouse"},
-    )  # fmt: skip
-    transformers.set_seed(4)
-    model = transformers.Mask2FormerForUniversalSegmentation(config)
-    # Untrained, it is sure of nothing: sharper answers let some of them through.
-    model.class_predictor.weight.data *= 60
-    model.save_pretrained(tmp_path)
-    transformers.Mask2FormerImageProcessorPil(size={"height": 64, "width": 64}).save_pretrained(tmp_path)
-
-    spec = importlib.util.spec_from_file_location("own_detector", ROOT / "docs" / "examples" / "own_detector.py")
-    assert spec is not None
-    assert spec.loader is not None
-    example = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(example)
-    detector = example.Mask2Former(str(tmp_path))
-    assert detector.labels == {"cat", "computer mouse"}
-    checklist = things_checklist([NamedThing(("cat",)), NamedThing(("computer mouse",), color="red"), NamedThing(("zebra",))])
-    found = scores(detector, *checklist)
-    assert [score.score is None for score in found] == [False, False, False, True]
-    (things,) = detector([GREY])
-    assert things
-    assert all(thing.mask is not None and thing.mask.shape == (100, 200) for thing in things)

@@ -141,7 +141,7 @@ def test_optimize_says_its_plan_before_it_begins(finished: Finished) -> None:
 
 def test_optimize_json_holds_the_whole_report(finished: Finished) -> None:
     found = finished.record
-    assert list(found) == ["schema", "run", "kind", "state", "settings", "result", "contact_sheet", "timing"]
+    assert list(found) == ["schema", "run", "kind", "state", "settings", "judge", "result", "contact_sheet", "timing"]
     assert found["settings"]["run.images"] == {"value": IMAGES, "from": "command line"}
     assert found["settings"]["run.prompts"]["from"] == "profile embedded"
     assert "home" not in found["settings"]

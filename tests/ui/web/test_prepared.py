@@ -17,6 +17,7 @@ from data.records import (
     GeneratedImage,
     Judgment,
     Need,
+    Opinion,
     Prompt,
     Rewrite,
     SystemPrompt,
@@ -26,7 +27,7 @@ from data.records import (
 from data.store import open_store
 from ui.settings import Settings
 from ui.views import DiffPart, Node, RunView, run_view, word_diff
-from ui.web import claim, graph, lineage, pictures
+from ui.web import claim, graph, lineage, pictures, verdicts
 from ui.web.ledger import Ledger, Pulse
 from ui.web.markup import box, clipped, diff_html, escaped, signed
 from ui.web.pictures import Order, Pair
@@ -237,13 +238,13 @@ def test_balance_counts_and_leaves_out_the_unscored() -> None:
 def test_findings_put_what_went_wrong_first_and_turn_must_nots_around() -> None:
     before = trial("old", 0.3, scores=(0.0, 1.0, 0.0))
     now = trial("new", 0.3, scores=(1.0, None, 1.0))
-    assert [(finding.verdict, finding.text) for finding in pictures.findings(now, before)] == [
+    assert [(finding.verdict, finding.text) for finding in verdicts.findings(now, before)] == [
         ("violated", "a dog"),
         ("fixed", "a red ball"),
         ("unjudged", "exactly three balls"),
     ]
-    assert [finding.verdict for finding in pictures.findings(before)] == ["failed", "passed", "passed"]
-    assert pictures.findings(trial("new", None)) == []
+    assert [finding.verdict for finding in verdicts.findings(before)] == ["failed", "passed", "passed"]
+    assert verdicts.findings(trial("new", None)) == []
 
 
 def test_card_escapes_everything_that_people_and_models_wrote() -> None:
@@ -288,10 +289,10 @@ def test_diff_cuts_long_unchanged_stretches_short() -> None:
 
 
 def test_must_nots_are_told_the_right_way_round() -> None:
-    avoided = pictures.findings_html(pictures.findings(trial("new", 1.0)), everything=True)
+    avoided = verdicts.findings_html(verdicts.findings(trial("new", 1.0)), everything=True)
     assert "avoided: a dog" in avoided
-    better = pictures.findings(trial("new", 1.0), trial("old", 0.5, scores=(1.0, 1.0, 1.0)))
-    assert "no longer so: a dog" in pictures.findings_html(better)
+    better = verdicts.findings(trial("new", 1.0), trial("old", 0.5, scores=(1.0, 1.0, 1.0)))
+    assert "no longer so: a dog" in verdicts.findings_html(better)
 
 
 def test_the_scale_reaches_to_the_best_gain() -> None:
@@ -402,3 +403,29 @@ def test_what_was_blocked_is_told_apart_from_what_broke() -> None:
     assert "blocked: the guard" in found
     assert "failed" not in found
     assert NASTY not in found
+
+
+def test_what_rests_on_something_that_failed_says_so() -> None:
+    checklist = (
+        Criterion("cat", "There is a cat", CriterionKind.ENTITY),
+        Criterion("black", "The cat is black", CriterionKind.ATTRIBUTE, parents=("cat",)),
+    )
+    request = TrialRequest(SystemPrompt("Be good."), Prompt("a black cat", checklist), 0, 1)
+    scores = (CriterionScore("cat", 0.0), CriterionScore("black", 0.0), CriterionScore("global-collage", 1.0, "four panels"))
+    found = verdicts.findings(Trial("t", request, judgment=Judgment(0.0, scores)))
+    assert [(finding.verdict, finding.without) for finding in found] == [
+        ("failed", ()),
+        ("failed", ("There is a cat",)),
+        ("violated", ()),
+    ]
+    assert "rests on: There is a cat" in verdicts.findings_html(found)
+
+
+def test_a_panel_shows_how_far_its_judges_are_apart() -> None:
+    opinions = (Opinion("checklist:<a>", 0.9, 1.0), Opinion("checklist:b", 0.4, 1.0), Opinion("text", None, 1.0, note="asks for no text"))
+    request = TrialRequest(SystemPrompt("Be good."), Prompt("a cat"), 0, 1)
+    html = verdicts.opinions_html(Trial("t", request, judgment=Judgment(0.65, opinions=opinions)))
+    assert "0.50 apart" in html
+    assert "checklist:&lt;a&gt;" in html
+    assert "asks for no text" in html
+    assert verdicts.opinions_html(Trial("t", request, judgment=Judgment(0.65))) == ""

@@ -17,7 +17,7 @@ from data.errors import FailureKind, StageError
 from data.identity import content_id, derived_random
 from data.records import Criterion, CriterionKind, CriterionScore, GeneratedImage, Judgment, Need, Prompt, Rewrite, Split, SystemPrompt
 from data.store import open_store
-from generator import ImageRequest
+from generator import ImageGenerator, ImageRequest
 from optimizer.budget import Limits
 from optimizer.compare import Arm
 from optimizer.evaluate import Pipeline
@@ -176,7 +176,9 @@ PLAIN = SystemPrompt("Describe the picture in more detail.", "plain")
 GENERAL = SystemPrompt("Describe the picture in more detail.\nKeep every wish of the user.\n" + HELP["attribute"], "general")
 
 
-def make_run(home: Path, *, images: int = 420, seed: int = 1, stop_after: int | None = None) -> str:
+def make_run(
+    home: Path, *, images: int = 420, seed: int = 1, stop_after: int | None = None, generator: ImageGenerator | None = None
+) -> str:
     """Carries out a run in ``home``, or its first ``stop_after`` events; its id."""
     settings = Settings.model_validate({"home": home, "run": {"images": images, "seed": seed, "prompts": "toy"}})
     limits = StageLimits(concurrency=2, batch=8, backoff=0.001, attempts=1)
@@ -185,7 +187,12 @@ def make_run(home: Path, *, images: int = 420, seed: int = 1, stop_after: int | 
     problem = Problem(prompts(), [PLAIN, GENERAL], arms, "general", seed)
     with open_store(settings.ledger_url) as store:
         pipeline = Pipeline(
-            ToyReasoner(), KeptImages(ToyGenerator(), files.write), ImagesOnDisk(ToyJudge(), files.read), limits, limits, limits
+            ToyReasoner(),
+            KeptImages(generator or ToyGenerator(), files.write),
+            ImagesOnDisk(ToyJudge(), files.read),
+            limits,
+            limits,
+            limits,
         )
         config = settings.model_dump(mode="json", exclude={"home", "ledger", "images_at", "description"})
         planned = PlannedRun(content_id("run", [images, seed]), config, problem, Limits(images), problem.shares(images))
