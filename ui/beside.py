@@ -26,7 +26,7 @@ def length_words(comparison: Record) -> str:
     slope = change["slope"]
     if slope is None:
         return f"{said}."
-    gain = f"its gain is {slope['estimate']:+.3f}{_numbers(slope, 1, '+.3f')} higher per 10 {unit} more"
+    gain = f"10 {unit} more go with {slope['estimate']:+.3f}{_numbers(slope, 1, '+.3f')} of gain"
     return f"{said}; from prompt to prompt, {gain}: {_slope_words(slope)}."
 
 

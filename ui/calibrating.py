@@ -160,9 +160,19 @@ def calibrations(store: "Store") -> list[tuple[str, CalibrationReport]]:
 
 
 def calibration_of(store: "Store", judge: str) -> CalibrationReport | None:
-    """The newest finished calibration of the judge with this identity; None where nobody has calibrated it."""
+    """The newest finished calibration of the judge with this identity: on record, or shipped with the judge; None where nobody has
+    calibrated it."""
     runs = [run.id for run in store.runs() if run.kind == KIND and run.config.get("judge") == judge]
-    return next((report for run_id in runs if (report := finished(store, run_id)) is not None), None)
+    return next((report for run_id in runs if (report := finished(store, run_id)) is not None), _shipped(judge))
+
+
+def _shipped(judge: str) -> CalibrationReport | None:
+    """The calibration of the one judge that is the same everywhere: what `phoropter judge calibrate scene` found."""
+    import json
+    from importlib import resources
+
+    report = CalibrationReport.from_json(json.loads((resources.files("optimizer.calibration") / "scene.json").read_text(encoding="utf-8")))
+    return report if report.judge == judge else None
 
 
 async def carry_out(planned: Planned, bench: Bench, listen: Callable[[Progress], None]) -> CalibrationReport:

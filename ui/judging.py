@@ -7,9 +7,9 @@ What a judge is good for is measured elsewhere (ui/calibrating.py); here it is o
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from data.errors import StageError, UsageError
+from data.errors import FailureKind, StageError, UsageError
 from data.quotes import quoted
-from data.records import Criterion, CriterionKind, GeneratedImage, Judgment, Prompt
+from data.records import CriterionKind, GeneratedImage, Judgment, Prompt
 from optimizer.judges import Judge, JudgeRequest
 from ui.engines.judges import JudgeSpec, judge_specs
 from ui.settings import EngineSettings, Settings
@@ -24,6 +24,9 @@ TRIED = (("balloon", "red"), ("car", "blue"), ("fish", "orange"), ("house", "gre
 LEAST_SEEN = 3
 """In so many pictures, a judge has to find what is there likelier than what is in the next one. Who guesses manages that in 5 of 100 cases,
 who answers 19 of 20 such questions right in 95."""
+
+BUSY = (FailureKind.RATE_LIMITED, FailureKind.SERVER_ERROR, FailureKind.TIMEOUT)
+"""Failures that pass: a run tries again and again, and finds out by itself."""
 
 
 # -- can it judge these prompts
@@ -115,11 +118,13 @@ def draws_scenes(settings: Settings) -> bool:
 async def check_eyes(judges: Sequence[tuple[str, Judge]]) -> None:
     """Shows each judge four painted pictures; UsageError where one can't tell what is in them. Eight small calls."""
     for name, judge in judges:
-        seen = 0
         requests = list(_questions())
         outcomes = await judge([request for pair in requests for request in pair])
-        for right, wrong in zip(outcomes[::2], outcomes[1::2], strict=True):
-            seen += _value(name, right) > _value(name, wrong)
+        if any(isinstance(outcome, StageError) and outcome.kind in BUSY for outcome in outcomes):
+            continue
+        _refuse_failures(name, outcomes)
+        values = [outcome.value if isinstance(outcome, Judgment) else 0.0 for outcome in outcomes]
+        seen = sum(right > wrong for right, wrong in zip(values[::2], values[1::2], strict=True))
         if seen < LEAST_SEEN:
             raise UsageError(
                 f"{name} does not seem to see: of {len(TRIED)} painted pictures it told {seen} from what they do not show",
@@ -132,19 +137,29 @@ def _questions() -> Iterator[tuple[JudgeRequest, JudgeRequest]]:
     from generator.embedded.painter import paint, to_png
     from generator.embedded.picture import Group, Picture
 
-    prompts = [Prompt(f"a {color} {kind}", (Criterion("it", f"There is a {color} {kind}", CriterionKind.ENTITY),)) for kind, color in TRIED]
+    prompts = [_asked(kind, color) for kind, color in TRIED]
     for number, (kind, color) in enumerate(TRIED):
         png = to_png(paint(Picture((Group(kind, color, 1),), "snow", seed=number)))
         image = GeneratedImage(f"a look at {number}", 512, 512, content=png)
         yield JudgeRequest(prompts[number], image), JudgeRequest(prompts[(number + 1) % len(prompts)], image)
 
 
-def _value(name: str, outcome: Judgment | Exception) -> float:
-    if isinstance(outcome, Judgment):
-        return outcome.value
-    if isinstance(outcome, StageError):
-        raise UsageError(f"the judge {name} can't look at pictures: {outcome}", hint=outcome.hint) from None
-    raise outcome
+def _asked(kind: str, color: str) -> Prompt:
+    from data.checklists import scene_checklist
+    from data.scene import Scene, Thing
+
+    scene = Scene((Thing((kind,), least=1, most=1, color=color),), only=False)
+    return Prompt(f"one {color} {kind}", scene_checklist(scene))
+
+
+def _refuse_failures(name: str, outcomes: Sequence[Judgment | Exception]) -> None:
+    """UsageError where the judge can't look at pictures at all. One that can't tell of some what they show sees them badly, no more."""
+    failures = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+    for failure in failures:
+        if not isinstance(failure, StageError):
+            raise failure
+        if failure.kind is not FailureKind.UNSUPPORTED or len(failures) == len(outcomes):
+            raise UsageError(f"the judge {name} can't look at pictures: {failure}", hint=failure.hint) from None
 
 
 # -- can it be trusted
@@ -174,7 +189,7 @@ def standing(settings: Settings, parts: "Parts") -> Standing:
 
 def _calibration_warnings(settings: Settings, report: "CalibrationReport | None") -> Iterator[str]:
     if report is None:
-        yield f"nobody has measured how often this judge is right: phoropter judge calibrate '{settings.judge.engine}'"
+        yield f"not calibrated, so nobody knows how often it is right; to find out: phoropter judge calibrate '{settings.judge.engine}'"
         return
     yield from report.warnings
 

@@ -1,7 +1,7 @@
 """The text judge: reads the words in an image and compares them, letter by letter, with those that the user wants written there.
 
 One engine finds and reads the lines; further ones read the same lines again, and the worst reading of a target counts: engines repair
-malformed letters, and seldom do two of them alike. The judge answers nothing but what is about words (wanted_words.py), and a prompt that
+malformed letters, and not all of them the same ones. The judge answers nothing but what is about words (wanted_words.py), and a prompt that
 wants none is not for it.
 """
 

@@ -65,23 +65,29 @@ def _skills(report: CalibrationReport) -> "Table":
     what = f"{report.images // 2} pairs of painted pictures" if report.pairs else f"{report.images} painted pictures"
     title = f"{report.spec}: {what} with known truth, 95% intervals"
     table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
-    names = (
-        ("skill", "prefers the right one", "pairs") if report.pairs else ("skill", "right", "answers", "false yes", "false no", "unclear")
-    )
-    for name in (*names, ""):
+    for name in (*_columns(report), ""):
         table.add_column(name, no_wrap=True, justify="left" if name in ("skill", "") else "right")
     for skill in report.skills:
-        table.add_row(*_cells(report.pairs, skill.skill, skill), _standing(skill))
-    everything = SkillFigures("all", Standing.SEES, report.right, report.false_yes, report.false_no, report.unanswered, report.flips)
-    table.add_row(*_cells(report.pairs, "all", everything), "", style="bold")
+        table.add_row(*_cells(report, skill), _standing(skill))
+    rest = (report.right, report.false_yes, report.false_no, report.unanswered, report.flips, report.area)
+    table.add_row(*_cells(report, SkillFigures("all", Standing.SEES, *rest)), "", style="bold")
     return table
 
 
-def _cells(pairs: bool, name: str, figures: SkillFigures) -> list[str]:
-    cells = [name, ranged(figures.right), str(figures.right.cases)]
-    return (
-        cells if pairs else [*cells, figure(figures.false_yes.estimate), figure(figures.false_no.estimate), str(figures.unanswered or "")]
-    )
+def _columns(report: CalibrationReport) -> tuple[str, ...]:
+    if report.pairs:
+        return ("skill", "prefers the right one", "pairs")
+    # Degrees are told apart by their order; whether they lie above or below a half is another matter.
+    told = ("right", "in order") if report.area.cases else ("right",)
+    return ("skill", *told, "answers", "false yes", "false no", "unclear")
+
+
+def _cells(report: CalibrationReport, figures: SkillFigures) -> list[str]:
+    if report.pairs:
+        return [figures.skill, ranged(figures.right), str(figures.right.cases)]
+    told = [ranged(figures.right), ranged(figures.area)] if report.area.cases else [ranged(figures.right)]
+    errors = [figure(figures.false_yes.estimate), figure(figures.false_no.estimate)]
+    return [figures.skill, *told, str(figures.right.cases), *errors, str(figures.unanswered or "")]
 
 
 def _standing(skill: SkillFigures) -> str:
@@ -102,7 +108,7 @@ def _figures(report: CalibrationReport) -> list[str]:
             f"no to {figure(report.false_no.estimate)} of what is true"
         )
     if report.brier is not None:
-        said.append(f"its probabilities: Brier score {figure(report.brier)} (0 is best), area under the curve {ranged(report.area)}")
+        said.append(f"its scores are degrees: true above false in {ranged(report.area)}, Brier score {figure(report.brier)} (0 is best)")
     if report.separation.estimate is not None:
         said.append(f"a faithful picture has a higher value than one with errors: {ranged(report.separation)}")
     if report.pairs:

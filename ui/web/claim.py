@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ui.beside import drift_words, judge_words, length_words, monitor_words
+from ui.beside import drift_words, length_words, monitor_words
 from ui.web.markup import box, escaped, signed
 
 Interval = Mapping[str, Any]
@@ -67,7 +67,8 @@ def beside(comparison: Mapping[str, Any], monitors: Mapping[str, Any] | None, ju
     alarms = () if monitors is None else monitors["alarms"]
     said = [length_words(comparison), drift_words(comparison), UNMEASURED if monitors is None else monitor_words(monitors)]
     lines = "".join(f'<p class="ph-under">{escaped(sentence)}</p>' for sentence in said if sentence)
-    doubts = "".join(box("note", sentence) for sentence in judge_words(judge))
+    warnings = () if judge is None else judge["warnings"]
+    doubts = box("note", "What to know about the judge", "; ".join(warnings)) if warnings else ""
     return "".join(box("error", f"Alarm: {alarm}.") for alarm in alarms) + doubts + lines
 
 

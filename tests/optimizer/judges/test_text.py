@@ -8,6 +8,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
+from data.checklists import judged_criteria
 from data.errors import FailureKind, StageError, UsageError
 from data.records import Criterion, CriterionKind, GeneratedImage, Judgment, Need, Prompt
 from data.scene import Check
@@ -172,8 +173,16 @@ def test_what_may_not_be_written_costs_where_it_is_written_letter_for_letter() -
 
 def test_a_quotation_beyond_the_checklist_is_wanted_as_well() -> None:
     prompt = Prompt('a shop with "OPEN" on the door and "CAFE" above it', CHECKLIST[:2])
-    assert scored(prompt, Reading("OPEN"))["quote-1"] == (0.0, "reads 'OPEN', 'CAFE' wanted")
+    found = scored(prompt, Reading("OPEN"))
+    assert found["quote-2"] == (0.0, "reads 'OPEN', 'CAFE' wanted")
+    assert "quote-1" not in found, "the checklist asks for it"
     assert value(prompt, Reading("OPEN")) == 3 / 4
+
+
+def test_what_is_scored_beyond_the_checklist_can_be_shown() -> None:
+    outcome = judged(OPEN, Reading("OPEN"))
+    assert isinstance(outcome, Judgment)
+    assert [criterion.text for criterion in judged_criteria(OPEN, outcome)] == ["'OPEN' can be read", EXTRA.text]
 
 
 def test_a_quotation_that_the_checklist_takes_apart_is_not_wanted_twice() -> None:
