@@ -1,4 +1,4 @@
-# pyright: reportMissingImports=false
+# pyright: reportMissingImports=false, reportArgumentType=false, reportCallIssue=false
 """A tiny real vision model for tests: an Idefics3, two layers of a text model over two of a vision model, trained for some seconds until it
 speaks in verdicts.
 

@@ -19,6 +19,7 @@ PACKAGES = (
     ("keyring", "API keys from the system's keyring", "pip install 'phoropter[keyring]'"),
     ("torch", "models in this process", "pip install 'phoropter[local]'"),
     ("diffusers", "image models in this process", "pip install 'phoropter[local]'"),
+    ("rapidocr", "the judge that reads words in pictures", "pip install 'phoropter[ocr]'"),
     ("vllm", "language models in this process", "pip install 'phoropter[vllm]', in an environment of its own"),
     ("ray", "a pool of machines", "pip install 'phoropter[ray]'"),
 )
@@ -71,13 +72,14 @@ def _shown(name: str, value: Any) -> Any:
     """A setting's value as it may be shown: a database's address without its password; no spec that may hold a key."""
     from data.errors import UsageError
     from ui.cli.output import without_password
+    from ui.engines import judge_specs
     from ui.spec import parse_spec
 
     if name in ("ledger", "images_at") and isinstance(value, str):
         return without_password(value)
     if name.endswith("engine"):
         try:
-            parse_spec(value)
+            (judge_specs if name == "judge.engine" else parse_spec)(value)
         except UsageError:
             return "not shown"
     return value
@@ -127,6 +129,7 @@ def _engines(settings: "Settings") -> Iterator[Check]:
         "reasoner": (settings.reasoner, engines.build_reasoner),
         "judge": (settings.judge, engines.build_judge),
         "proposer": (settings.proposer, engines.build_proposer),
+        "writer": (settings.writer, engines.build_writer),
     }
     for stage, (engine, build) in built.items():
         try:
@@ -149,6 +152,9 @@ def _reached(stage: str, text: str, settings: "EngineSettings") -> Iterator[Chec
     from ui.probe import probe
     from ui.spec import parse_spec
 
+    if stage == "judge":
+        yield from _judges(text)
+        return
     spec = parse_spec(text)
     if spec.kind == "lens" and spec.endpoints:
         try:
@@ -165,6 +171,18 @@ def _reached(stage: str, text: str, settings: "EngineSettings") -> Iterator[Chec
         yield from (Check(stage, seen.ok, f"{spec.text}: {seen.detail}", seen.hint) for seen in probe(model))
     else:
         yield Check(stage, True, spec.text)
+
+
+def _judges(text: str) -> Iterator[Check]:
+    """A judge, or each of a panel's, with what answers where its vision model is to be."""
+    from ui.engines import judge_specs
+    from ui.probe import probe
+
+    for judge in judge_specs(text):
+        if judge.model is not None and judge.model.kind == "openai":
+            yield from (Check("judge", seen.ok, f"{judge.spec.text}: {seen.detail}", seen.hint) for seen in probe(judge.model))
+        else:
+            yield Check("judge", True, judge.spec.text)
 
 
 def _prompts(settings: "Settings") -> Check:
@@ -288,7 +306,7 @@ def _kinds() -> Iterator[Check]:
     for stage, kinds in (
         ("reasoner", engines.REASONERS),
         ("generator", engines.GENERATORS),
-        ("judge", engines.JUDGES),
+        ("judge", [*engines.JUDGES, "panel"]),
         ("proposer", engines.PROPOSERS),
     ):
         yield Check(f"kinds of {stage}", True, ", ".join([*kinds, "package.module:factory"]))

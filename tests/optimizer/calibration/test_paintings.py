@@ -122,7 +122,9 @@ def test_a_misspelt_word_is_another(text: str, seed: int) -> None:
 
 def test_copies_are_what_their_names_say() -> None:
     def pixels(number: int, copy: Copy) -> np.ndarray:
-        return cv2.imdecode(np.frombuffer(png_of(1, seed_of(number, copy)), np.uint8), cv2.IMREAD_COLOR)
+        image = cv2.imdecode(np.frombuffer(png_of(1, seed_of(number, copy)), np.uint8), cv2.IMREAD_COLOR)
+        assert image is not None
+        return image
 
     def saturation(image: np.ndarray) -> float:
         return float(cv2.cvtColor(image, cv2.COLOR_BGR2HSV)[..., 1].mean())
