@@ -23,32 +23,35 @@ REWRITE = "a rewrite that nobody may see"
 @dataclass(frozen=True, slots=True)
 class Traits:
     """What a judge is like. ``needs_checklist``: without one it has nothing to judge by. ``repeats``: asked the same, it answers the same.
-    ``tells``: it gives more to a picture that shows the request than to one that shows another. ``many``: so many requests at once."""
+    ``tells``: it gives more to a picture that shows the request than to one that shows another. ``many``: so many requests at once.
+    ``about``: the category of the shipped prompts that it can judge."""
 
     needs_checklist: bool = True
     repeats: bool = True
     tells: bool = True
     many: int = 50
-
-
-def prompts() -> list[Prompt]:
-    """Shipped prompts of scenes, all of them different."""
-    return [prompt for prompt in load_prompts("scenes") if prompt.scene is not None and prompt.category == "explicit"][:6]
+    about: str = "explicit"
 
 
 @cache
-def picture(number: int) -> bytes:
+def prompts(about: str = "explicit") -> list[Prompt]:
+    """Shipped prompts of scenes, of one category, all of them different."""
+    return [prompt for prompt in load_prompts("scenes") if prompt.scene is not None and prompt.category == about][:6]
+
+
+@cache
+def picture(number: int, about: str) -> bytes:
     """A picture that shows the prompt of this number, and says in its file what it was drawn from."""
-    prompt = prompts()[number]
+    prompt = prompts(about)[number]
     assert prompt.scene is not None
     png = to_png(paint(picture_of(prompt.scene, number)))
     return stamped(png, Provenance(prompt.text, rewrite=REWRITE))
 
 
-def request(number: int, shows: int | None = None, look: int = 0) -> JudgeRequest:
+def request(number: int, shows: int | None = None, look: int = 0, about: str = "explicit") -> JudgeRequest:
     """The prompt of this number beside its own picture, or beside the one that ``shows`` another's."""
     shown = number if shows is None else shows
-    return JudgeRequest(prompts()[number], GeneratedImage(f"{shown:064x}", 512, 512, content=picture(shown)), look)
+    return JudgeRequest(prompts(about)[number], GeneratedImage(f"{shown:064x}", 512, 512, content=picture(shown, about)), look)
 
 
 async def check(judge: Judge, traits: Traits) -> None:
@@ -56,14 +59,14 @@ async def check(judge: Judge, traits: Traits) -> None:
     await an_empty_batch_is_judged(judge)
     await each_request_has_its_outcome_in_order(judge, traits)
     await scores_are_in_range_and_in_the_order_of_the_checklist(judge, traits)
-    await an_image_that_can_not_be_judged_fails_alone(judge)
+    await an_image_that_can_not_be_judged_fails_alone(judge, traits)
     await a_prompt_without_a_checklist_is_refused_or_judged(judge, traits)
     await a_call_that_is_cancelled_leaves_nothing_behind(judge, traits)
     the_identity_is_one_line_and_stays(judge)
     if traits.repeats:
-        await equal_requests_get_equal_judgments(judge)
+        await equal_requests_get_equal_judgments(judge, traits)
     if traits.tells:
-        await a_picture_of_the_request_is_worth_more_than_another(judge)
+        await a_picture_of_the_request_is_worth_more_than_another(judge, traits)
 
 
 async def an_empty_batch_is_judged(judge: Judge) -> None:
@@ -71,8 +74,8 @@ async def an_empty_batch_is_judged(judge: Judge) -> None:
 
 
 async def each_request_has_its_outcome_in_order(judge: Judge, traits: Traits) -> None:
-    count = len(prompts())
-    many = [request(number % count, shows=(number * number) % count) for number in range(traits.many)]
+    count = len(prompts(traits.about))
+    many = [request(number % count, shows=(number * number) % count, about=traits.about) for number in range(traits.many)]
     together = judgments(await judge(many))
     assert len(together) == traits.many
     if traits.repeats:
@@ -81,7 +84,7 @@ async def each_request_has_its_outcome_in_order(judge: Judge, traits: Traits) ->
 
 
 async def scores_are_in_range_and_in_the_order_of_the_checklist(judge: Judge, traits: Traits) -> None:
-    for one in (request(0), request(1, shows=2), request(2, look=1)):
+    for one in (request(0, about=traits.about), request(1, shows=2, about=traits.about), request(2, look=1, about=traits.about)):
         (found,) = judgments(await judge([one]))
         assert 0 <= found.value <= 1
         assert math.isfinite(found.value)
@@ -94,8 +97,8 @@ async def scores_are_in_range_and_in_the_order_of_the_checklist(judge: Judge, tr
             assert [score.id for score in found.scores[: len(ids)]] == ids
 
 
-async def an_image_that_can_not_be_judged_fails_alone(judge: Judge) -> None:
-    good = request(0)
+async def an_image_that_can_not_be_judged_fails_alone(judge: Judge, traits: Traits) -> None:
+    good = request(0, about=traits.about)
     assert good.image.content is not None
     broken = [replace(good, image=replace(good.image, content=content)) for content in (None, b"", b"no image", good.image.content[:1500])]
     first, *failed, last = await judge([good, *broken, good])
@@ -108,7 +111,7 @@ async def an_image_that_can_not_be_judged_fails_alone(judge: Judge) -> None:
 
 
 async def a_prompt_without_a_checklist_is_refused_or_judged(judge: Judge, traits: Traits) -> None:
-    good = request(0)
+    good = request(0, about=traits.about)
     (outcome,) = await judge([replace(good, prompt=replace(good.prompt, checklist=()))])
     if traits.needs_checklist:
         assert isinstance(outcome, StageError)
@@ -120,7 +123,7 @@ async def a_prompt_without_a_checklist_is_refused_or_judged(judge: Judge, traits
 
 async def a_call_that_is_cancelled_leaves_nothing_behind(judge: Judge, traits: Traits) -> None:
     before = asyncio.all_tasks()
-    call = asyncio.ensure_future(judge([request(number % 2) for number in range(traits.many)]))
+    call = asyncio.ensure_future(judge([request(number % 2, about=traits.about) for number in range(traits.many)]))
     await asyncio.sleep(0.05)
     call.cancel()
     await asyncio.wait([call])
@@ -130,7 +133,7 @@ async def a_call_that_is_cancelled_leaves_nothing_behind(judge: Judge, traits: T
             break
         await asyncio.sleep(0.02)
     assert asyncio.all_tasks() <= before
-    assert isinstance((await judge([request(0)]))[0], Judgment)
+    assert isinstance((await judge([request(0, about=traits.about)]))[0], Judgment)
 
 
 def the_identity_is_one_line_and_stays(judge: Judge) -> None:
@@ -141,17 +144,17 @@ def the_identity_is_one_line_and_stays(judge: Judge) -> None:
     assert KEY not in judge.identity
 
 
-async def equal_requests_get_equal_judgments(judge: Judge) -> None:
+async def equal_requests_get_equal_judgments(judge: Judge, traits: Traits) -> None:
     for look in (0, 1):
-        first, second = judgments(await judge([request(0, look=look), request(0, look=look)]))
-        (third,) = judgments(await judge([request(0, look=look)]))
+        first, second = judgments(await judge([request(0, look=look, about=traits.about), request(0, look=look, about=traits.about)]))
+        (third,) = judgments(await judge([request(0, look=look, about=traits.about)]))
         assert first == second == third
 
 
-async def a_picture_of_the_request_is_worth_more_than_another(judge: Judge) -> None:
-    count = len(prompts())
-    right = judgments(await judge([request(number) for number in range(count)]))
-    wrong = judgments(await judge([request(number, shows=(number + 1) % count) for number in range(count)]))
+async def a_picture_of_the_request_is_worth_more_than_another(judge: Judge, traits: Traits) -> None:
+    count = len(prompts(traits.about))
+    right = judgments(await judge([request(number, about=traits.about) for number in range(count)]))
+    wrong = judgments(await judge([request(number, shows=(number + 1) % count, about=traits.about) for number in range(count)]))
     for own, other in zip(right, wrong, strict=True):
         assert own.value > other.value
 

@@ -73,6 +73,21 @@ def vqa(engine: ChatEngine) -> Judge:
 
 
 @asynccontextmanager
+async def detection() -> AsyncGenerator[Judge]:
+    from optimizer.judges.detection import DetectionJudge
+    from tests.optimizer.judges.painted_detector import PaintedDetector
+
+    yield DetectionJudge(PaintedDetector())
+
+
+@asynccontextmanager
+async def text() -> AsyncGenerator[Judge]:
+    from optimizer.judges.text import TextJudge, readers
+
+    yield TextJudge(readers("rapidocr"))
+
+
+@asynccontextmanager
 async def preference() -> AsyncGenerator[Judge]:
     from optimizer.judges.preference import load_preference
     from tests.tiny_models.clip import build
@@ -96,6 +111,8 @@ JUDGES: dict[str, tuple[Open, Traits]] = {
     "checklist, per item": (with_eyes(per_item), Traits()),
     "checklist, with probabilities": (with_eyes(checklist, "eyes-probable-90"), Traits()),
     "vqa": (with_eyes(vqa), Traits(needs_checklist=False)),
+    "scene, over a detector": (detection, Traits()),
+    "text": (text, Traits(many=6, about="text")),
     # Batches of other sizes shift its values by rounding, and its weights are random.
     "preference": (preference, Traits(needs_checklist=False, repeats=False, tells=False)),
     "panel": (panel, Traits(repeats=False)),
