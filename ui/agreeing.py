@@ -19,12 +19,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from data.errors import FailureKind, LedgerError, StageError, UsageError
 from data.identity import content_id
 from data.ratings import ImageName, Ratings, names_in_ledger, resolved
-from data.records import Failure, GeneratedImage, Prompt, Trial, TrialRequest
+from data.records import Failure, GeneratedImage, Prompt, TrialRequest
 from data.textlimit import TextLimit
-from data.usage import NOTHING
 from generator import ImageRequest
 from optimizer.agreement import Choice, People, Rated, Values
-from ui.calibrating import OUTAGES, Bench, Progress, open_bench, refuse_outages
+from ui.calibrating import Bench, Progress, judged_trials, open_bench
 from ui.eventlog import SITTING
 from ui.settings import Settings
 
@@ -231,7 +230,9 @@ async def judge_all(planned: Planned, bench: Bench, listen: Callable[[Progress],
     started = time.monotonic()
     outcome = "stopped"
     try:
-        trials = await _judged(planned, bench, progress, listen)
+        requests = [shown.request for shown in planned.shown]
+        # A prompt without a checklist is refused by judges that need one, and says nothing about the next.
+        trials = await judged_trials(bench, _pipeline(planned, bench), requests, progress, listen, patient=True)
         outcome = "finished"
     except Exception as error:
         outcome = f"{type(error).__name__}: {error}"
@@ -241,35 +242,6 @@ async def judge_all(planned: Planned, bench: Bench, listen: Callable[[Progress],
         store.add_event(run_id, -1 - sittings, SITTING, payload)
     failures = Counter(trial.failure for trial in trials if trial.failure is not None)
     return Judged(spec, run_id, [trial.score for trial in trials], _alike(failures))
-
-
-async def _judged(planned: Planned, bench: Bench, progress: Progress, listen: Callable[[Progress], None]) -> list[Trial]:
-    """The trials of what is shown, in its order."""
-    from optimizer.evaluate import Evaluator
-    from optimizer.events import Phase, TrialDone
-    from ui.running import LedgerWriter
-
-    known = {trial.id: trial for trial in bench.store.trials(progress.run_id) if trial.score is not None}
-    trials: dict[str, Trial] = {}
-    failures: list[Failure] = []
-    started = time.monotonic()
-    evaluator = Evaluator(_pipeline(planned, bench), known)
-    requests = [shown.request for shown in planned.shown]
-    async with bench.closing, evaluator, LedgerWriter(bench.store, progress.run_id) as writer:
-        async for trial in evaluator.stream(requests):
-            trials[trial.id] = trial
-            if trial.failure is not None:
-                failures.append(trial.failure)
-            if trial.id not in known:
-                await writer.put(TrialDone(Phase.CONFIRM, trial))
-            usage = trial.judgment.usage if trial.judgment is not None else trial.failure.usage if trial.failure is not None else NOTHING
-            progress.count(usage, trial.failure, reused=trial.id in known)
-            progress.seconds = time.monotonic() - started
-            listen(progress)
-            if all(failure.kind in OUTAGES for failure in failures):
-                progress.check(failures)
-    refuse_outages(failures, len(trials))
-    return [trials[request.id(evaluator.stages.pipeline)] for request in requests]
 
 
 def _pipeline(planned: Planned, bench: Bench) -> "Pipeline":

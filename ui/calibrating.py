@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from data.errors import FailureKind, FatalError, UsageError
 from data.identity import content_id
-from data.records import Failure, Trial
+from data.records import Failure, Trial, TrialRequest
 from data.usage import NOTHING, Usage
 from optimizer.calibration.report import CalibrationReport
 from optimizer.judges import Judge
@@ -211,19 +211,37 @@ async def _compared(planned: Planned, bench: Bench, progress: Progress, listen: 
 
 
 async def _judged(planned: Planned, bench: Bench, progress: Progress, listen: Callable[[Progress], None]) -> CalibrationReport:
-    """Carries out the trials that are not on record, and reports on all of them."""
     from optimizer.calibration.measuring import measured
+
+    requests = [exposure.request for exposure in planned.exposures]
+    trials = await judged_trials(bench, pipeline_for(planned.subject.seed, bench), requests, progress, listen)
+    return measured(planned.subject, in_order(planned, {trial.id: trial for trial in trials}))
+
+
+async def judged_trials(
+    bench: Bench,
+    pipeline: "Pipeline",
+    requests: Sequence[TrialRequest],
+    progress: Progress,
+    listen: Callable[[Progress], None],
+    *,
+    patient: bool = False,
+) -> list[Trial]:
+    """The trials of ``requests``, in their order: those that are not on record are carried out and kept as they come.
+
+    FatalError where there is no point in going on (:meth:`Progress.check`; ``patient``: only outages are a reason), and where an outage
+    left too much unjudged.
+    """
     from optimizer.evaluate import Evaluator
     from optimizer.events import Phase, TrialDone
     from ui.running import LedgerWriter
 
-    known = {trial.id: trial for trial in bench.store.trials(planned.id) if trial.score is not None}
+    known = {trial.id: trial for trial in bench.store.trials(progress.run_id) if trial.score is not None}
     trials: dict[str, Trial] = {}
     failures: list[Failure] = []
     started = time.monotonic()
-    requests = [exposure.request for exposure in planned.exposures]
-    evaluator = Evaluator(pipeline_for(planned.subject.seed, bench), known)
-    async with bench.closing, evaluator, LedgerWriter(bench.store, planned.id) as writer:
+    evaluator = Evaluator(pipeline, known)
+    async with bench.closing, evaluator, LedgerWriter(bench.store, progress.run_id) as writer:
         async for trial in evaluator.stream(requests):
             trials[trial.id] = trial
             if trial.failure is not None:
@@ -234,9 +252,10 @@ async def _judged(planned: Planned, bench: Bench, progress: Progress, listen: Ca
             progress.count(usage, trial.failure, reused=trial.id in known)
             progress.seconds = time.monotonic() - started
             listen(progress)
-            progress.check(failures)
+            if not patient or all(failure.kind in OUTAGES for failure in failures):
+                progress.check(failures)
     refuse_outages(failures, len(trials))
-    return measured(planned.subject, in_order(planned, trials))
+    return [trials[request.id(evaluator.stages.pipeline)] for request in requests]
 
 
 def pipeline_for(seed: int, bench: Bench) -> "Pipeline":

@@ -68,7 +68,7 @@ def test_a_missing_key_is_named(phoropter: Phoropter) -> None:
     check = failed(done.stdout)["reasoner"]
     assert "OPENAI_API_KEY is not set" in check["detail"]
     assert "export OPENAI_API_KEY=" in check["hint"]
-    assert set(failed(phoropter("doctor", "--profile", "openai", "--json").stdout)) == {"reasoner", "proposer"}
+    assert set(failed(phoropter("doctor", "--profile", "openai", "--json").stdout)) == {"reasoner", "proposer", "writer"}
 
 
 def test_an_endpoint_with_the_model(phoropter: Phoropter, server: ChatServer) -> None:
