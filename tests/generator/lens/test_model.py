@@ -4,6 +4,7 @@
 
 import copy
 import hashlib
+import io
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
 from PIL.Image import Image  # noqa: E402
+from PIL.Image import open as open_image  # noqa: E402
 
 from data.errors import FailureKind, StageError, UsageError  # noqa: E402
 from data.records import GeneratedImage  # noqa: E402
@@ -134,15 +136,21 @@ async def generator(pipeline: LensPipeline) -> AsyncIterator[LocalGenerator]:
     await made.aclose()
 
 
+def pixels(image: GeneratedImage | Exception) -> np.ndarray:
+    assert isinstance(image, GeneratedImage), image
+    assert image.content is not None
+    return np.asarray(open_image(io.BytesIO(image.content)), np.int16)
+
+
 async def test_through_the_generator_texts_are_encoded_once_and_images_are_the_same(
     pipeline: LensPipeline, generator: LocalGenerator
 ) -> None:
     asked = [ImageRequest(text, seed, ratio) for text in ("a harbour", "a quiet harbour") for seed in (1, 2) for ratio in ("", "2:1")]
     drawn = await generator(asked)
     again = await generator(list(reversed(asked)))
-    assert [image.sha256 for image in drawn if isinstance(image, GeneratedImage)] == [
-        image.sha256 for image in reversed(again) if isinstance(image, GeneratedImage)
-    ]
+    # Batches are made up otherwise the second time, and on some processors kernels then round otherwise: by one of 255 at most.
+    for one, other in zip(drawn, reversed(again), strict=True):
+        assert np.abs(pixels(one) - pixels(other)).max() <= 1
     assert [(image.width, image.height) for image in drawn if isinstance(image, GeneratedImage)] == [SMALL, WIDE] * 4
     standing = generator.standing()
     assert (standing.texts_encoded, standing.images) == (2, 16)

@@ -16,8 +16,8 @@ pytest.importorskip("diffusers")
 from data.errors import UsageError  # noqa: E402
 from generator.lens.pipeline import LensPipeline  # noqa: E402
 
-VISIBLE = 0.01
-"""Mean difference of two pictures, in values from 0 to 1."""
+VISIBLE, ROUNDING = 0.01, 1e-4
+"""Mean difference of two pictures that is to be seen, and the largest that is none, in values from 0 to 1."""
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,8 @@ def saved_whole(reading_pipeline: LensPipeline, tmp_path_factory: pytest.TempPat
 def test_pictures_depend_on_the_words(reading_pipeline: LensPipeline, draw: Callable) -> None:
     drawn = draw(reading_pipeline, prompt=["a red lighthouse", "a blue lighthouse", "a red lighthouse"], seeds=[0, 0, 0])
     assert (drawn[0] - drawn[1]).abs().mean() > VISIBLE
-    assert torch.equal(drawn[0], drawn[2])
+    # Equal but for rounding: on some processors, kernels sum the rows of a batch in other orders.
+    assert (drawn[0] - drawn[2]).abs().max() < ROUNDING
 
 
 def test_features_can_be_kept(reading_pipeline: LensPipeline, draw: Callable) -> None:
