@@ -468,8 +468,6 @@ def test_what_is_not_there(status: int, body: dict[str, Any], about_model: bool,
     [
         ({"retry-after": "2"}, 2),
         ({"retry-after": "2", "retry-after-ms": "150"}, 0.15),
-        ({"retry-after": formatdate(time() + 3600, usegmt=True)}, 3600),
-        ({"retry-after": formatdate(time() - 3600, usegmt=True)}, 0),
         ({"retry-after": "-5"}, 0),
         ({"retry-after": "inf"}, None),
         ({"retry-after": "soon"}, None),
@@ -480,3 +478,9 @@ def test_retry_after(headers: dict[str, str], expected: float | None):
     assert refused(Refusal.read(429, "{}", headers), TO).retry_after == (
         expected if expected is None else pytest.approx(expected, rel=0.02)
     )
+
+
+@pytest.mark.parametrize(("ahead", "expected"), [(3600, 3600), (-3600, 0)])
+def test_retry_after_a_date(ahead: float, expected: float):
+    headers = {"retry-after": formatdate(time() + ahead, usegmt=True)}
+    assert refused(Refusal.read(429, "{}", headers), TO).retry_after == pytest.approx(expected, rel=0.02)
