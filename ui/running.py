@@ -125,8 +125,8 @@ async def carry_out(planned: PlannedRun, parts: Parts, listen: Callable[[Event, 
 
     store = parts.store
     started = time.monotonic()
-    await _looked_first(planned.id, parts)
-    judge = standing(parts.settings, parts).to_json()
+    judge = standing(parts.settings, parts)
+    await _looked_first(planned.id, parts, measured=judge.calibration is not None)
     store.add_run(RunRecord(planned.id, "optimize", planned.config, datetime.now(UTC).isoformat(timespec="seconds")))
     events = store.events(planned.id)
     if any(event.kind == CONFIRMED for event in events):
@@ -165,15 +165,18 @@ async def carry_out(planned: PlannedRun, parts: Parts, listen: Callable[[Event, 
         outcome = f"{type(error).__name__}: {error}"
         raise
     finally:
-        payload = {"seconds": round(time.monotonic() - started, 3), "drawn": stages.generate.delivered, "outcome": outcome, "judge": judge}
+        payload = {
+            "seconds": round(time.monotonic() - started, 3),
+            "drawn": stages.generate.delivered,
+            "outcome": outcome,
+            "judge": judge.to_json(),
+        }
         store.add_event(planned.id, -1 - len(sittings), SITTING, payload)
 
 
-async def _looked_first(run_id: str, parts: Parts) -> None:
-    """Before the first image is paid for: do the judges see? Those that have been measured do."""
-    from ui.calibrating import calibration_of
-
-    if not parts.eyes or parts.store.trial_count(run_id) or calibration_of(parts.store, parts.pipeline.judge.identity):
+async def _looked_first(run_id: str, parts: Parts, *, measured: bool) -> None:
+    """Before the first image is paid for: do the judges see? That of one that was ``measured`` is known."""
+    if measured or not parts.eyes or parts.store.trial_count(run_id):
         return
     try:
         await check_eyes(parts.eyes)
