@@ -1,10 +1,11 @@
-"""A/A: how often the whole procedure claims a gain where there is none.
+"""A/A: how often the whole procedure claims a gain where there is none. Beside it, how often GEPA does.
 
-``python -m benchmarks.aa [--runs 100] [--images 600] [--pixels] [--check] [--json]``. All system prompts of the world do exactly the same,
-so
-every claimed gain is false. Each run searches, selects and confirms through the code that `phoropter optimize` runs, with another seed. By
-default in the noisy synthetic world; with ``--pixels`` in the embedded one, with real pictures and a reasoner that is deaf to its
-system prompt.
+``python -m benchmarks.aa [--runs 200] [--images 600] [--full] [--pixels] [--check] [--json]``. All system prompts of the world do exactly
+the same, so every gain is false. Each of our runs searches, selects and confirms through the code that `phoropter optimize` runs, with
+another seed. Beside it gepa.optimize in the same worlds, for as many images, with 40 prompts to validate on and with 8: it has no
+confirmation, so what it says of its best system prompt is the validation mean, and what it starts from is what it is compared with. By
+default in the noisy synthetic world; with ``--pixels`` ours alone in the embedded one, with real pictures and a reasoner that is deaf to
+its system prompt.
 """
 
 import argparse
@@ -12,74 +13,98 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
 
-from benchmarks.harness import Outcome, run_in_memory
-from benchmarks.worlds import SyntheticGenerator, SyntheticJudge, SyntheticProposer, SyntheticReasoner, SyntheticWorld, system_prompt_of
-from data.records import Rewrite, SystemPrompt
-from optimizer.compare import Arm, Difference
+from benchmarks.gepa_beside import Named, optimize_metered
+from benchmarks.harness import Outcome, in_processes, run_in_memory, save
+from benchmarks.search.worlds import Regime, SyntheticWorld
+from benchmarks.worlds import SyntheticProposer, synthetic_pipeline, synthetic_problem, synthetic_world
+from data.records import SystemPrompt
+from optimizer.compare import Arm
 from optimizer.evaluate import Pipeline
 from optimizer.optimize import Problem
+from optimizer.placebo import DeafReasoner
 from optimizer.stage import StageLimits
-from reasoner import Reasoner, RewriteRequest
 
 GOAL_RATE = 0.05
 """Claims are made at 95% confidence, Holm-adjusted over what is reported: more than 5 false ones in 100 would make that a lie."""
 
-LIMITS = StageLimits(concurrency=2, batch=32)
+RUNS = 200
+FULL_RUNS = 1000
+PIXEL_RUNS = 40
+VALIDATION = (40, 8)
+"""GEPA's validation prompts, of 80: half of them, as its guides advise, and few, which leaves more images for proposals."""
+ALIKE = Regime(effects=0.0)
 
 
 @dataclass(frozen=True, slots=True)
-class AA:
-    """Of ``runs`` runs: how many claimed a gain (Holm-adjusted, over any arm), how many intervals of best against the reference were above
-    0,
-    how often an interval covered 0 (as it should in 95%), and the mean gain reported before and after confirmation."""
+class Run:
+    """One of our runs: whether it claimed a gain (Holm-adjusted, over any arm), and best against the reference; None where they are one."""
 
-    world: str
+    claimed: bool
+    gain: float | None
+    above_zero: bool
+    covered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """Of ``runs`` runs: how many claimed a gain, how many intervals of best against the reference were above 0, how often one covered 0
+    (as it should in 95%), and the mean confirmed gain. ``kept``: runs that ended with the reference itself, and had nothing to claim."""
+
     runs: int
     claimed: int
     above_zero: int
     covered: float
     mean_gain: float
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class Theirs:
+    """gepa.optimize with ``val`` validation prompts: in how many runs it named another system prompt than the one it started from, and by
+    how much its validation mean was above that one's, the mean over those runs."""
+
+    val: int
+    runs: int
+    named: int
+    mean_gain: float
+
+
+@dataclass(frozen=True, slots=True)
+class AA:
+    """All that was measured, and in how many seconds."""
+
+    world: str
+    images: int
+    ours: Ours
+    gepa: tuple[Theirs, ...]
     seconds: float
 
     @property
+    def false_claims(self) -> int:
+        return max(self.ours.claimed, self.ours.above_zero)
+
+    @property
     def ok(self) -> bool:
-        return max(self.claimed, self.above_zero) <= GOAL_RATE * self.runs
+        return self.false_claims <= GOAL_RATE * self.ours.runs
 
 
-def synthetic_run(seed: int, images: int) -> Outcome:
-    """One run in a synthetic world without any effect of system prompts."""
-    world = SyntheticWorld(seed, effect_scale=0.0)
-    pipeline = Pipeline(SyntheticReasoner(), SyntheticGenerator(world), SyntheticJudge(world), LIMITS, LIMITS, LIMITS)
-    arms = [Arm("none", system_prompt_of([1])), Arm("plain", system_prompt_of([])), Arm("general", system_prompt_of([0]))]
-    roots = [replace(arm.system_prompt, name=arm.name) for arm in arms[1:]]
-    problem = Problem(world.prompts(), roots, arms, "general", seed)
-    return run_in_memory(problem, pipeline, SyntheticProposer(world), images)
+def synthetic_run(seed: int, images: int) -> Run:
+    """One of our runs in a world without any effect of system prompts."""
+    world = synthetic_world(seed, ALIKE)
+    return _seen(run_in_memory(synthetic_problem(world, seed), synthetic_pipeline(world), SyntheticProposer(world), images))
 
 
-class DeafReasoner:
-    """A Reasoner that follows the shipped careful system prompt whatever it is given: all system prompts do the same.
-
-    Samples still differ by system prompt, as those of a language model would.
-    """
-
-    def __init__(self, inner: Reasoner, text: SystemPrompt) -> None:
-        self._inner = inner
-        self._text = text
-        self.identity = f"deaf {inner.identity}"
-
-    async def __call__(self, requests: Sequence[RewriteRequest]) -> Sequence[Rewrite | Exception]:
-        from data.identity import derived_seed
-
-        samples = [derived_seed(request.system_prompt.id, request.sample) >> 32 for request in requests]
-        return await self._inner(
-            [RewriteRequest(self._text, request.prompt, sample) for request, sample in zip(requests, samples, strict=True)]
-        )
+def gepa_run(seed: int, images: int, val: int) -> Named:
+    """One of GEPA's."""
+    return optimize_metered(SyntheticWorld(ALIKE, seed), images, val=val, seed=seed)
 
 
-def embedded_run(seed: int, images: int) -> Outcome:
-    """One run in the embedded world, pictures and all, with a deaf reasoner."""
+def embedded_run(seed: int, images: int) -> Run:
+    """One of our runs in the embedded world, pictures and all, with a deaf reasoner."""
     from data.formats import load_prompts
     from generator.engines.embedded import EmbeddedGenerator
     from optimizer.judges.scene import SceneJudge
@@ -90,63 +115,92 @@ def embedded_run(seed: int, images: int) -> Outcome:
 
     general = shipped("general")
     limits = StageLimits(concurrency=2, batch=4)
-    pipeline = Pipeline(DeafReasoner(Rewriter(EmbeddedReasoner()), general), EmbeddedGenerator(), SceneJudge(), LIMITS, limits, limits)
+    pipeline = Pipeline(DeafReasoner(Rewriter(EmbeddedReasoner()), general), EmbeddedGenerator(), SceneJudge(), limits, limits, limits)
     arms = [Arm("none", SystemPrompt("Draw it.")), Arm("plain", shipped("plain")), Arm("general", general)]
     problem = Problem(load_prompts("scenes"), [arm.system_prompt for arm in arms[1:]], arms, "general", seed)
-    return run_in_memory(problem, pipeline, EmbeddedProposer(), images)
+    return _seen(run_in_memory(problem, pipeline, EmbeddedProposer(), images))
+
+
+def _seen(outcome: Outcome) -> Run:
+    gain = outcome.gain
+    same = outcome.winner.id == next(arm.system_prompt_id for arm in outcome.comparison.arms if arm.name == outcome.comparison.reference)
+    if gain is None or same:
+        return Run(bool(outcome.comparison.claims), None, above_zero=False, covered=True)
+    low = gain.interval.low or 0.0
+    return Run(bool(outcome.comparison.claims), gain.interval.estimate, low > 0.0, not gain.interval.excludes_zero)
+
+
+def ours_of(runs: Sequence[Run]) -> Ours:
+    """The figures of our runs."""
+    compared = [run for run in runs if run.gain is not None]
+    return Ours(
+        runs=len(runs),
+        claimed=sum(run.claimed for run in runs),
+        above_zero=sum(run.above_zero for run in runs),
+        covered=sum(run.covered for run in compared) / max(1, len(compared)),
+        mean_gain=sum(run.gain or 0.0 for run in compared) / max(1, len(compared)),
+        kept=len(runs) - len(compared),
+    )
+
+
+def theirs_of(val: int, runs: Sequence[Named]) -> Theirs:
+    """The figures of GEPA's runs."""
+    gains = [run.gain for run in runs if run.changed]
+    return Theirs(val, len(runs), len(gains), sum(gains) / max(1, len(gains)))
 
 
 def measure(runs: int, images: int, pixels: bool) -> AA:
     """Runs them all, with seeds 0, 1, 2 …"""
     started = time.perf_counter()
-    outcomes: list[Outcome] = []
-    for seed in range(runs):
-        outcomes.append((embedded_run if pixels else synthetic_run)(seed, images))
-        print(f"\rrun {seed + 1} of {runs}", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
-    gains = [gain for outcome in outcomes if (gain := gain_of(outcome)) is not None]
-    return AA(
-        world="embedded, with pictures" if pixels else "synthetic",
-        runs=runs,
-        claimed=sum(bool(outcome.comparison.claims) for outcome in outcomes),
-        above_zero=sum((gain.interval.low or 0.0) > 0.0 for gain in gains),
-        covered=sum(not gain.interval.excludes_zero for gain in gains) / len(gains),
-        mean_gain=sum(gain.interval.estimate for gain in gains) / len(gains),
-        seconds=time.perf_counter() - started,
-    )
+    seeds = range(runs)
+    ours = ours_of(in_processes(partial(embedded_run if pixels else synthetic_run, images=images), seeds))
+    gepa: list[Theirs] = []
+    for val in () if pixels else VALIDATION:
+        gepa.append(theirs_of(val, in_processes(partial(gepa_run, images=images, val=val), seeds, f"gepa, {val} to validate on, run")))
+    world = "embedded world, with pictures" if pixels else "synthetic world"
+    return AA(world, images, ours, tuple(gepa), time.perf_counter() - started)
 
 
-def gain_of(outcome: Outcome) -> Difference | None:
-    """Best against the reference; None where nothing could be compared."""
-    return next((entry for entry in outcome.comparison.to_best if entry.reference == outcome.comparison.reference), None)
-
-
-def report(result: AA, images: int) -> None:
+def report(result: AA) -> None:
     """What was run, a table, and the figure on the last line."""
-    print(f"{result.runs} whole runs of {images} images in the {result.world} world, all system prompts alike; {result.seconds:.0f} s\n")
-    print(f"runs that claim a gain (any arm, Holm-adjusted)      {result.claimed:>6}")
-    print(f"interval of best against the reference above 0       {result.above_zero:>6}")
-    print(f"intervals that cover 0                                {result.covered:>6.0%}")
-    print(f"mean confirmed gain (truth: 0)                        {result.mean_gain:>+7.4f}")
+    ours = result.ours
+    print(f"{ours.runs} whole runs of {result.images} images in the {result.world}, all system prompts alike; {result.seconds:.0f} s\n")
+    print(f"ours: runs that claim a gain (any arm, Holm-adjusted)       {ours.claimed:>5}")
+    print(f"      interval of best against the reference above 0        {ours.above_zero:>5}")
+    print(f"      intervals that cover 0                                {ours.covered:>5.0%}")
+    print(f"      mean confirmed gain (truth: 0)                      {ours.mean_gain:>+7.4f}")
+    print(f"      runs that keep the reference, and compare nothing     {ours.kept:>5}")
+    for theirs in result.gepa:
+        print(f"gepa, {theirs.val:>2} to validate on: runs that name a better one     {theirs.named:>5}")
+        print(f"      mean gain that it reports for those (truth: 0)      {theirs.mean_gain:>+7.4f}")
     verdict = "met" if result.ok else "missed"
-    print(f"\naa: {max(result.claimed, result.above_zero)} of {result.runs} runs claim a gain (goal: at most {GOAL_RATE:.0%}): {verdict}")
+    named = ", ".join(f"{theirs.named} with {theirs.val} to validate on" for theirs in result.gepa)
+    beside = f"; gepa names a better one in {named}" if named else ""
+    print(f"\naa: {result.false_claims} of {ours.runs} runs claim a gain (goal: at most {GOAL_RATE:.0%}){beside}: {verdict}")
+
+
+def as_json(result: AA) -> dict[str, Any]:
+    """The figures for machines."""
+    return {**asdict(result), "seconds": round(result.seconds, 1), "goal_rate": GOAL_RATE, "ok": result.ok}
 
 
 def main() -> int:
     """The exit status: 1 where ``--check`` is given and the goal is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.aa", description="Count false claims where all system prompts do the same.")
-    parser.add_argument("--runs", type=int, default=100)
-    parser.add_argument("--images", type=int, default=600, help="images per run")
-    parser.add_argument("--pixels", action="store_true", help="in the embedded world, with real pictures: a minute per run")
+    parser.add_argument("--runs", type=int, help=f"how many ({RUNS}; with --full {FULL_RUNS}, with --pixels {PIXEL_RUNS})")
+    parser.add_argument("--images", type=int, default=600, help="images per run (600)")
+    parser.add_argument("--full", action="store_true", help=f"{FULL_RUNS} runs")
+    parser.add_argument("--pixels", action="store_true", help="in the embedded world, with real pictures: half a minute per run")
     parser.add_argument("--check", action="store_true", help="exit 1 where the goal is missed")
     parser.add_argument("--json", action="store_true", help="print one JSON object for machines")
     options = parser.parse_args()
-    result = measure(options.runs, options.images, options.pixels)
+    runs = options.runs or (PIXEL_RUNS if options.pixels else FULL_RUNS if options.full else RUNS)
+    result = measure(runs, options.images, options.pixels)
+    save("aa-pixels" if options.pixels else "aa", as_json(result))
     if options.json:
-        figures = {name: getattr(result, name) for name in AA.__slots__}
-        print(json.dumps({**figures, "images": options.images, "goal_rate": GOAL_RATE, "ok": result.ok}))
+        print(json.dumps(as_json(result)))
     else:
-        report(result, options.images)
+        report(result)
     return 1 if options.check and not result.ok else 0
 
 

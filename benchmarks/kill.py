@@ -1,10 +1,10 @@
-"""Kill -9 at random moments, then resume: is the end the same?
+"""Kill -9 at random moments, then resume: is the end the same, and what is paid for twice? Beside it, the same with GEPA's run_dir.
 
-``python -m benchmarks.kill [--moments 25] [--images 600] [--check] [--json]``. Runs `phoropter optimize` once undisturbed. Then, for each
-moment,
-starts it on a fresh home, kills the process at a random time, runs the same command again, which resumes it (after another kill, every
-third time), and
-compares what ``--json`` says, all but its ``timing``. Moments are spread over the undisturbed run's duration.
+``python -m benchmarks.kill [--moments 50] [--images 200] [--full] [--check] [--json]``. Runs `phoropter optimize` once undisturbed. Then,
+for each moment, starts it on a fresh home, kills the process a moment after so many images were asked for, runs the same command again,
+which resumes it (after another kill, every third time), and compares what ``--json`` says, all but its ``timing``. Moments are spread over
+the run's images. gepa.optimize is killed and resumed at as many moments of its 400 scores, in a world where a score is the same whenever it
+is asked for. Both write down each image, and each score, before it is made: what was paid is counted outside of them.
 """
 
 import argparse
@@ -15,108 +15,206 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-GOAL_SAME = 1.0
-"""Every single one: a run that ends differently after a kill has lost something, or paid for it twice."""
+from benchmarks.counted import noted
+from benchmarks.harness import in_processes, save
+from data.identity import derived_random
 
+GOAL_SAME = 1.0
+"""Every single one: a run that ends differently after a kill has lost something, or gone astray."""
+GOAL_AGAIN = 1.0
+"""Images paid for again per kill, of those that may be in flight at once: what was finished before is in the ledger."""
+
+MOMENTS, IMAGES = 50, 200
+FULL_MOMENTS, FULL_IMAGES = 200, 600
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, slots=True)
-class Killed:
-    """One moment: seconds until the kill, kills in all, whether the end was the same, and images drawn over all sittings beyond the plain
-    run's."""
+class Program:
+    """A command that notes what it pays for in the folder where it runs, and prints one JSON object at its end."""
 
-    after: float
+    command: tuple[str, ...]
+
+    def start(self, folder: Path) -> "subprocess.Popen[str]":
+        folder.mkdir(parents=True, exist_ok=True)
+        return subprocess.Popen(self.command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def finished(self, folder: Path) -> dict[str, Any]:
+        """Runs to the end and returns what was printed; RuntimeError where it failed."""
+        process = self.start(folder)
+        printed, complaints = process.communicate()
+        if process.returncode:
+            raise RuntimeError(f"{' '.join(self.command)} ended with {process.returncode}:\n{complaints[-2000:]}")
+        result: dict[str, Any] = json.loads(printed)
+        return result
+
+    def killed(self, folder: Path, paid: int, later: float) -> None:
+        """Runs until ``paid`` lines are in the log, and ``later`` seconds more; then kill -9."""
+        process = self.start(folder)
+        while process.poll() is None and noted(folder) < paid:
+            time.sleep(0.002)
+        time.sleep(later)
+        process.kill()
+        process.communicate()
+
+
+def ours(images: int) -> Program:
+    """`phoropter optimize` in the embedded world, with a generator that counts."""
+    words = ("optimize", "--profile", "embedded", "--generator", "benchmarks.counted:CountedGenerator", "--images", str(images))
+    return _python("from ui.cli import main; main()", *words, "--seed", "1", "--home", ".", "--json")
+
+
+def gepa() -> Program:
+    """gepa.optimize with a run_dir."""
+    return _python("from benchmarks.counted import run_gepa; run_gepa()")
+
+
+def _python(code: str, *words: str) -> Program:
+    return Program((sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}", *words))
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """One moment: what had been paid when the first kill came, kills in all, whether the end was the same, what was paid over all sittings
+    beyond the undisturbed run, and how much of that the program's own count leaves out (None where it keeps none)."""
+
+    paid: int
     kills: int
     same: bool
-    drawn_again: int
-
-
-def command(home: str, *words: str) -> list[str]:
-    code = "from ui.cli import main; main()"
-    return [sys.executable, "-c", code, *words, "--home", home, "--json"]
-
-
-def finished(home: str, *words: str) -> dict[str, Any]:
-    """Runs to the end and returns what was printed; RuntimeError where it failed."""
-    done = subprocess.run(command(home, *words), cwd=ROOT, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(words)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
-
-
-def killed(home: str, after: float, *words: str) -> None:
-    """Runs for ``after`` seconds, then kill -9."""
-    process = subprocess.Popen(command(home, *words), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(after)
-    process.kill()
-    process.wait()
+    again: int
+    uncounted: int | None
 
 
 def essence(result: dict[str, Any]) -> str:
     """Everything that may not depend on when and how often it was killed."""
-    return json.dumps({name: value for name, value in result.items() if name != "timing"}, sort_keys=True)
+    return json.dumps({name: value for name, value in result.items() if name not in ("timing", "counted")}, sort_keys=True)
 
 
-def drawn(home: str) -> int:
-    """Images on record in a home: files, whoever drew them."""
-    return sum(1 for _ in (Path(home) / "images").rglob("*.png"))
+def killed_at(number: int, program: Program, folder: Path, moments: int) -> Killed:
+    """Kills and resumes at one of ``moments``, spread over what the undisturbed run in ``folder``/plain paid."""
+    chance = derived_random("kill", number)
+    plain: dict[str, Any] = json.loads((folder / "plain.json").read_text())
+    total = noted(folder / "plain")
+    home = folder / str(number)
+    paid = int(total * (number + chance.random()) / moments)
+    program.killed(home, paid, _later(chance))
+    kills = 1
+    if number % 3 == 0:
+        program.killed(home, paid + int((total - paid) * chance.random()), _later(chance))
+        kills += 1
+    result = program.finished(home)
+    uncounted = noted(home) - result["counted"] if "counted" in result else None
+    return Killed(paid, kills, essence(result) == essence(plain), noted(home) - total, uncounted)
 
 
-def measure(moments: int, images: int) -> list[Killed]:
-    """The undisturbed run, then one after another."""
-    chance = random.Random(7)
-    optimize = ("optimize", "--profile", "embedded", "--images", str(images), "--seed", "1")
-    results: list[Killed] = []
-    with tempfile.TemporaryDirectory() as folder:
-        started = time.perf_counter()
-        plain = finished(f"{folder}/plain", *optimize)
-        seconds = time.perf_counter() - started
-        files = drawn(f"{folder}/plain")
-        for number in range(moments):
-            home = f"{folder}/{number}"
-            after = seconds * (number + chance.random()) / moments
-            killed(home, after, *optimize)
-            kills = 1
-            if number % 3 == 0:
-                killed(home, seconds * chance.random() / 2, *optimize)
-                kills += 1
-            again = finished(home, *optimize)
-            results.append(Killed(after, kills, essence(again) == essence(plain), drawn(home) - files))
-            print(f"killed after {after:5.1f} s: {'the same' if results[-1].same else 'DIFFERENT'}", file=sys.stderr, flush=True)
-    return results
+def _later(chance: random.Random) -> float:
+    """Long enough to let anything happen between two images: a round sealed, a proposal written, a state saved."""
+    return 0.2 * chance.random()
 
 
-def report(results: list[Killed], images: int) -> float:
+def kill_all(program: Program, moments: int, what: str) -> list[Killed]:
+    """The undisturbed run, then all moments."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "plain.json").write_text(json.dumps(program.finished(folder / "plain")))
+        return in_processes(partial(killed_at, program=program, folder=folder, moments=moments), range(moments), what)
+
+
+def in_flight() -> int:
+    """How many trials the embedded profile has under way at once, at most."""
+    from benchmarks.worlds import IdleGenerator, IdleJudge, IdleReasoner
+    from optimizer.evaluate import Pipeline
+    from ui.settings import resolve
+
+    settings = resolve("embedded").settings
+    return Pipeline(
+        IdleReasoner(), IdleGenerator(), IdleJudge(), settings.reasoner.limits, settings.generator.limits, settings.judge.limits
+    ).in_flight
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """All that was measured, and in how many seconds. ``in_flight``: trials that our run has under way at once, at most."""
+
+    images: int
+    in_flight: int
+    ours: tuple[Killed, ...]
+    gepa: tuple[Killed, ...]
+    seconds: float
+
+    @property
+    def most(self) -> int:
+        """Images per kill that may be paid for again."""
+        return int(GOAL_AGAIN * self.in_flight)
+
+    @property
+    def misses(self) -> list[str]:
+        """What is not as the goals want it."""
+        runs, same = len(self.ours), sum(one.same for one in self.ours)
+        costly = sum(one.again > self.most * one.kills for one in self.ours)
+        return [
+            *([f"{runs - same} of {runs} runs ended differently"] if same < GOAL_SAME * runs else []),
+            *([f"{costly} of {runs} runs paid again for more than {self.most} images per kill"] if costly else []),
+        ]
+
+
+def measure(moments: int, images: int) -> Result:
+    """Both, one after the other."""
+    started = time.perf_counter()
+    killed = kill_all(ours(images), moments, "killed and resumed")
+    beside = kill_all(gepa(), moments, "gepa killed and resumed")
+    return Result(images, in_flight(), tuple(killed), tuple(beside), time.perf_counter() - started)
+
+
+def report(result: Result) -> None:
     """What was run, a table, and the figure on the last line."""
-    share = sum(result.same for result in results) / len(results)
-    print(f"`phoropter optimize --images {images}` killed -9 at {len(results)} moments and resumed\n")
-    print(f"{'killed after s':>15}{'kills':>7}{'same end':>10}{'images more':>13}")
-    for result in results:
-        print(f"{result.after:>15.1f}{result.kills:>7}{'yes' if result.same else 'NO':>10}{result.drawn_again:>13}")
-    print(f"\nkill: {share:.0%} of {len(results)} ended the same (goal: all): {'met' if share >= GOAL_SAME else 'missed'}")
-    return share
+    print(
+        f"`phoropter optimize --images {result.images}` and gepa.optimize with a run_dir, killed -9 and resumed; {result.seconds:.0f} s\n"
+    )
+    print(f"{'':<32}{'paid again':>14}{'paid, and not counted':>24}")
+    print(f"{'':<11}{'kills':>7}{'same end':>14}{'mean':>8}{'most':>6}{'mean':>18}{'most':>6}")
+    for name, moments in (("phoropter", result.ours), ("gepa", result.gepa)):
+        again = [one.again for one in moments]
+        uncounted = [one.uncounted for one in moments if one.uncounted is not None]
+        same = f"{sum(one.same for one in moments)} of {len(moments)}"
+        row = f"{name:<11}{sum(one.kills for one in moments):>7}{same:>14}{sum(again) / len(again):>8.1f}{max(again):>6}"
+        print(row + (f"{sum(uncounted) / len(uncounted):>18.1f}{max(uncounted):>6}" if uncounted else f"{'-':>18}{'-':>6}"))
+    print(f"\ngoals: all end the same; at most {result.most} images are paid for again per kill: as many as may be in flight")
+    for miss in result.misses:
+        print(f"  missed: {miss}")
+    same, theirs = (sum(one.same for one in moments) / len(moments) for moments in (result.ours, result.gepa))
+    print(
+        f"kill: {same:.0%} of {len(result.ours)} ended the same, at most {max(one.again for one in result.ours)} images paid again"
+        f" (gepa: {theirs:.0%}, {max(one.again for one in result.gepa)} scores): {'missed' if result.misses else 'met'}"
+    )
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """The figures for machines."""
+    return {**asdict(result), "seconds": round(result.seconds, 1), "missed": result.misses, "ok": not result.misses}
 
 
 def main() -> int:
-    """The exit status: 1 where ``--check`` is given and the goal is missed."""
+    """The exit status: 1 where ``--check`` is given and a goal is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kill", description="Kill a run at random moments, resume it, compare.")
-    parser.add_argument("--moments", type=int, default=25)
-    parser.add_argument("--images", type=int, default=600)
-    parser.add_argument("--check", action="store_true", help="exit 1 where the goal is missed")
+    parser.add_argument("--moments", type=int, help=f"how many ({MOMENTS}; with --full {FULL_MOMENTS})")
+    parser.add_argument("--images", type=int, help=f"of our run ({IMAGES}; with --full {FULL_IMAGES})")
+    parser.add_argument("--full", action="store_true", help=f"{FULL_MOMENTS} moments of a run of {FULL_IMAGES} images")
+    parser.add_argument("--check", action="store_true", help="exit 1 where a goal is missed")
     parser.add_argument("--json", action="store_true", help="print one JSON object for machines")
     options = parser.parse_args()
-    results = measure(options.moments, options.images)
-    same = all(result.same for result in results)
+    moments, images = (FULL_MOMENTS, FULL_IMAGES) if options.full else (MOMENTS, IMAGES)
+    result = measure(options.moments or moments, options.images or images)
+    save("kill", as_json(result))
     if options.json:
-        print(json.dumps({"moments": [asdict(result) for result in results], "images": options.images, "ok": same}))
+        print(json.dumps(as_json(result)))
     else:
-        report(results, options.images)
-    return 1 if options.check and not same else 0
+        report(result)
+    return 1 if options.check and result.misses else 0
 
 
 if __name__ == "__main__":

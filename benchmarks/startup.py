@@ -22,7 +22,7 @@ plain help, and 0.32 s with help drawn by rich, which alone would miss this."""
 
 HEAVY = (
     "torch", "vllm", "litellm", "dspy", "streamlit", "diffusers", "transformers", "openai", "sqlmodel", "sqlalchemy", "alembic",
-    "pandas", "scipy", "cv2", "numpy", "PIL", "pydantic",
+    "pandas", "pyarrow", "scipy", "cv2", "numpy", "PIL", "pydantic",
 )  # fmt: skip
 """None of these is needed to print help, and each costs 0.05 s (numpy) to 4 s (litellm): commands import what they use when they run."""
 

@@ -1,26 +1,43 @@
-"""Worlds for benchmarks and tests: engines that do nothing, and a noisy synthetic world for the search.
+"""Worlds for benchmarks and tests of whole runs: engines that do nothing, and the noisy synthetic world with all that a run needs.
 
-The synthetic world is the classical one: a system prompt is a set of numbered rules, each of which helps or harms some categories of
-prompts; a score is a logistic function of the rules and the prompt's difficulty, with noise per image and per judgment. The quality of a
-system prompt is known exactly, so that a search's claim can be held against the truth. It has no pixels; the embedded world has.
+The synthetic world itself, its regimes and its reflection are those of the contest of searches (benchmarks/search/worlds.py). Here it gets
+prompts for all three parts of a run, the stages of a pipeline, and the truth that a claim is held against. It has no pixels; the embedded
+world has.
 """
 
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
-from data.identity import derived_random, derived_seed
-from data.records import GeneratedImage, Judgment, Prompt, Rewrite, Split, SystemPrompt
+from benchmarks.search.worlds import CATEGORIES, DIFFICULTY, MIDDLE, SEARCH_PROMPTS, Floats, Regime, SyntheticWorld, text_of
+from data.identity import derived_seed
+from data.records import (
+    Criterion,
+    CriterionKind,
+    CriterionScore,
+    GeneratedImage,
+    Judgment,
+    Prompt,
+    Rewrite,
+    Split,
+    SystemPrompt,
+)
 from generator import ImageRequest
+from optimizer.compare import Arm
+from optimizer.evaluate import Pipeline
 from optimizer.judges import JudgeRequest
+from optimizer.optimize import Problem
 from optimizer.proposers import Proposal, ProposalRequest
+from optimizer.stage import StageLimits
 from reasoner import RewriteRequest
 
-RULES = 60
-CATEGORIES = 6
+SELECT_PROMPTS = 20
+TEST_PROMPTS = 100
+REFERENCE = "general"
+SEPARATOR = " | "
 
 
 class IdleReasoner:
@@ -52,133 +69,127 @@ class IdleJudge:
         return [Judgment(0.5) for _ in requests]
 
 
-@dataclass(frozen=True, slots=True)
-class Noise:
-    """Standard deviations of a score's noise, per image and per judgment; ``shared``: the images' share common to all system prompts."""
-
-    image: float = 0.15
-    judge: float = 0.10
-    shared: float = 0.3
+def synthetic_world(seed: int, regime: Regime = MIDDLE) -> SyntheticWorld:
+    """A world with prompts for a whole run; ``Regime(effects=0.0)`` makes all system prompts do the same."""
+    return SyntheticWorld(regime, seed, prompts=SEARCH_PROMPTS + SELECT_PROMPTS + TEST_PROMPTS)
 
 
-@dataclass(slots=True)
-class SyntheticWorld:
-    """One world, drawn from ``seed``. ``effect_scale`` 0 makes all system prompts do the same: the A/A world."""
-
-    seed: int
-    noise: Noise = Noise()
-    effect_scale: float = 1.0
-    effects: "np.ndarray[tuple[int, int], np.dtype[np.float64]]" = field(init=False)
-
-    def __post_init__(self) -> None:
-        generator = np.random.default_rng(derived_seed("world", self.seed))
-        self.effects = np.zeros((RULES, CATEGORIES))
-        for rule in range(RULES):
-            kind = generator.random()
-            touched = generator.choice(CATEGORIES, size=generator.integers(1, 4), replace=False)
-            size = generator.uniform(0.15, 0.6, len(touched))
-            if kind < 0.30:
-                self.effects[rule, touched] = size
-            elif kind < 0.70:
-                self.effects[rule] = generator.normal(0.0, 0.03, CATEGORIES)
-            else:
-                self.effects[rule, touched] = -size
-        self.effects *= self.effect_scale
-
-    def prompts(self, search: int = 60, select: int = 20, test: int = 100) -> list[Prompt]:
-        """Prompts with a category and a difficulty, both readable from the text by this world alone."""
-        generator = np.random.default_rng(derived_seed("prompts", self.seed))
-        splits = [Split.SEARCH] * search + [Split.SELECT] * select + [Split.TEST] * test
-        return [
-            Prompt(f"{number} {generator.integers(CATEGORIES)} {generator.normal(-0.4, 0.7):.6f}", split=split)
-            for number, split in enumerate(splits)
-        ]
-
-    def quality(self, system_prompt: SystemPrompt, prompt: Prompt) -> float:
-        """The true mean score of a system prompt on a prompt."""
-        _, category, difficulty = prompt.text.split()
-        rules = rules_of(system_prompt.text)
-        return 1.0 / (1.0 + math.exp(-float(difficulty) - sum(self.effects[rule, int(category)] for rule in rules)))
-
-    def true_mean(self, system_prompt: SystemPrompt, prompts: Sequence[Prompt]) -> float:
-        """The truth about a system prompt."""
-        return sum(self.quality(system_prompt, prompt) for prompt in prompts) / len(prompts)
-
-
-def rules_of(text: str) -> list[int]:
-    """The rules of a system prompt of this world: the numbers in its text."""
-    return sorted({int(word) for word in text.split() if word.isdecimal()})
+def prompts_of(world: SyntheticWorld) -> list[Prompt]:
+    """The world's prompts, each named by its number. All are drawn from one population, so those to test on are like those to search on."""
+    splits = [Split.SEARCH] * SEARCH_PROMPTS + [Split.SELECT] * SELECT_PROMPTS + [Split.TEST] * TEST_PROMPTS
+    checklist = (Criterion("whole", "The picture is good.", CriterionKind.ENTITY),)
+    return [Prompt(str(number), checklist, str(world.categories[number]), split=split) for number, split in enumerate(splits)]
 
 
 def system_prompt_of(rules: Sequence[int], name: str = "") -> SystemPrompt:
-    return SystemPrompt(" ".join(["rules", *map(str, sorted(set(rules)))]), name)
+    """The system prompt with these rules."""
+    return SystemPrompt(text_of(rules), name)
+
+
+def synthetic_problem(world: SyntheticWorld, seed: int) -> Problem:
+    """A whole run in ``world``: it starts from the empty system prompt and from one rule, as `phoropter optimize` does from ``plain`` and
+    ``general``."""
+    arms = [
+        Arm("none", system_prompt_of([1])),
+        Arm("plain", system_prompt_of([], "plain")),
+        Arm(REFERENCE, system_prompt_of([0], REFERENCE)),
+    ]
+    return Problem(prompts_of(world), [arm.system_prompt for arm in arms[1:]], arms, REFERENCE, seed)
+
+
+def synthetic_pipeline(world: SyntheticWorld) -> Pipeline:
+    """The world's three stages."""
+    limits = StageLimits(concurrency=2, batch=32)
+    return Pipeline(SyntheticReasoner(), SyntheticGenerator(world), SyntheticJudge(world), limits, limits, limits)
 
 
 class SyntheticReasoner:
-    """Passes on the system prompt's rules and the prompt: this world's generator needs both."""
+    """Passes on the system prompt's rules and the prompt: this world's judge needs both."""
 
     identity = "synthetic:1"
 
     async def __call__(self, requests: Sequence[RewriteRequest]) -> Sequence[Rewrite | Exception]:
-        return [Rewrite(f"{request.system_prompt.text} | {request.prompt.text} | {request.sample}") for request in requests]
+        return [Rewrite(f"{request.system_prompt.text}{SEPARATOR}{request.prompt.text}") for request in requests]
 
 
 class SyntheticGenerator:
-    """Draws a number instead of a picture: the quality with the image's noise, carried in the place of the file's hash."""
+    """Draws words instead of a picture: rules, prompt and seed, carried in the place of the file's hash."""
 
     def __init__(self, world: SyntheticWorld) -> None:
-        self._world = world
         self.identity = f"synthetic:{world.seed}"
         self.text_limit = None
         self.ratios = ()
 
     async def __call__(self, requests: Sequence[ImageRequest]) -> Sequence[GeneratedImage | Exception]:
-        return [GeneratedImage(f"{self._draw(request)!r}", 1, 1) for request in requests]
-
-    def _draw(self, request: ImageRequest) -> float:
-        rules, prompt, _ = request.text.split(" | ")
-        noise = self._world.noise
-        common = _normal("common", self._world.seed, prompt, request.seed)
-        own = _normal("own", self._world.seed, request.text, request.seed)
-        quality = self._world.quality(SystemPrompt(rules), Prompt(prompt))
-        return quality + noise.image * (math.sqrt(noise.shared) * common + math.sqrt(1.0 - noise.shared) * own)
+        return [GeneratedImage(f"{request.text}{SEPARATOR}{request.seed}", 1, 1) for request in requests]
 
 
 class SyntheticJudge:
-    """Reads the number, and errs."""
+    """Says what the world's score is, its noise included."""
 
     def __init__(self, world: SyntheticWorld) -> None:
         self._world = world
         self.identity = f"synthetic:{world.seed}"
 
     async def __call__(self, requests: Sequence[JudgeRequest]) -> Sequence[Judgment | Exception]:
-        return [Judgment(self._value(request)) for request in requests]
+        return [self._judged(request) for request in requests]
 
-    def _value(self, request: JudgeRequest) -> float:
-        error = self._world.noise.judge * _normal("judge", self._world.seed, request.image.sha256, request.prompt.text)
-        return min(1.0, max(0.0, float(request.image.sha256) + error))
+    def _judged(self, request: JudgeRequest) -> Judgment:
+        text, prompt, seed = request.image.sha256.split(SEPARATOR)
+        value = self._world.score(text, int(prompt), int(seed), request.look)
+        return Judgment(value, (CriterionScore("whole", value, f"{value:.4f}"),))
 
 
 class SyntheticProposer:
-    """A mock reflection: with chance ``informed`` it adds a rule that truly helps some category, else any rule; at times it drops one."""
+    """The world's reflection. What it reads are the failed criteria of a request: a prompt's number, and its score as the evidence."""
 
-    def __init__(self, world: SyntheticWorld, informed: float = 0.35) -> None:
+    def __init__(self, world: SyntheticWorld) -> None:
         self._world = world
-        self._informed = informed
         self.identity = f"synthetic:{world.seed}"
 
     async def __call__(self, request: ProposalRequest) -> Proposal:
-        random = derived_random("proposal", self._world.seed, request.seed)
-        rules = {rule for parent in request.parents for rule in rules_of(parent.system_prompt.text)}
-        if rules and random.random() < 0.15:
-            rules.remove(random.choice(sorted(rules)))
-            return Proposal(system_prompt_of(sorted(rules)).text, "a rule less")
-        left = [rule for rule in range(RULES) if rule not in rules]
-        category = random.randrange(CATEGORIES)
-        helpful = [rule for rule in left if self._world.effects[rule, category] > 0.1 * self._world.effect_scale]
-        pool = helpful if helpful and random.random() < self._informed else left
-        return Proposal(system_prompt_of([*rules, random.choice(pool)]).text, f"for category {category}")
+        evidence = [(int(failure.prompt_text), float(failure.evidence)) for parent in request.parents for failure in parent.failures]
+        parents = [parent.system_prompt.text for parent in request.parents]
+        return Proposal(self._world.propose(request.operation, parents, evidence, request.seed), request.operation.value)
 
 
-def _normal(*names: object) -> float:
-    return derived_random(*names).gauss(0.0, 1.0)
+DRAWS = 100_000
+"""Of the noise, to know its effect on a score by: the same for all scores, so that what they leave open cancels in a difference."""
+
+
+def population_mean(world: SyntheticWorld, text: str) -> float:
+    """The truth about a system prompt: its expected score over all prompts that the world could have drawn, and all noise.
+
+    That is what an endless measurement would say. It is not the quality without noise: a scale that ends at 0 and 1, or knows few
+    steps, moves means, too.
+    """
+    nodes, weights = np.polynomial.hermite_e.hermegauss(48)
+    mean, sd = DIFFICULTY
+    chances = 1.0 / (1.0 + np.exp(-(world.logits(text)[:, None] + mean + sd * nodes)))
+    grid, expected = _expected_scores(world.regime)
+    return float((np.interp(chances, grid, expected) @ weights).sum() / weights.sum() / CATEGORIES)
+
+
+@cache
+def _expected_scores(regime: Regime) -> tuple[Floats, Floats]:
+    """The expected score for each of a grid of qualities."""
+    generator = np.random.default_rng(derived_seed("expected scores"))
+    draws = [_noise(generator, regime) for _ in range(3)]
+    shared = math.sqrt(regime.shared) * draws[0] + math.sqrt(1.0 - regime.shared) * draws[1]
+    noise = regime.image * shared + regime.judge * draws[2]
+    grid = np.linspace(0.0, 1.0, 401)
+    return grid, np.array([_on_scale(quality + noise, regime).mean() for quality in grid])
+
+
+def _on_scale(values: Floats, regime: Regime) -> Floats:
+    values = values.clip(0.0, 1.0)
+    return np.round(values * regime.levels) / regime.levels if regime.levels else values
+
+
+def _noise(generator: np.random.Generator, regime: Regime) -> Floats:
+    """Draws of mean 0 and variance 1, each with its opposite."""
+    if regime.tails is None:
+        half = generator.standard_normal(DRAWS // 2)
+    else:
+        half = generator.standard_t(regime.tails, DRAWS // 2) * math.sqrt((regime.tails - 2.0) / regime.tails)
+    return np.concatenate([half, -half])

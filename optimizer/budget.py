@@ -41,6 +41,10 @@ class Shares:
     test_prompts: int
     test_seeds: int
 
+    def searched(self, shortlist: int) -> int:
+        """The images of search and selection together: what another optimizer gets, which does both."""
+        return self.search + shortlist * self.select_prompts
+
 
 def share_out(images: int, *, arms: int, shortlist: int, select_prompts: int, test_prompts: int) -> Shares:
     """Shares ``images`` between search, selection and a confirmation of ``arms`` arms; UsageError where that can't confirm anything."""
@@ -85,6 +89,13 @@ class Budget:
                 self.charge_usage(result.usage)
         if trial.failure is not None:
             self.charge_usage(trial.failure.usage)
+
+    def charge_again(self, trial: Trial, *, drawn: bool) -> None:
+        """Counts a trial that was judged again by another judge, or ``drawn`` again by another generator: what was done anew of it."""
+        self.images += drawn
+        for result in (trial.image if drawn else None, trial.judgment, trial.failure):
+            if result is not None:
+                self.charge_usage(result.usage)
 
     def charge_usage(self, usage: Usage) -> None:
         """Counts one call. An unknown price makes a dollar limit impossible to keep, which is said at once."""

@@ -7,11 +7,14 @@ a winner: what is compared was chosen before, on other prompts.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from itertools import chain
-from typing import Any, Self
+from typing import Self
 
 from data.identity import derived_seed
 from data.records import SystemPrompt, Trial
+from optimizer.categories import pooled
+from optimizer.costs import Cost, Costs, cost_change, costs, mean_costs
 from optimizer.rewrites import (
     LengthChange,
     LengthUnit,
@@ -43,7 +46,7 @@ class ArmResult:
     """How one arm did: its mean score over prompts with interval, and what was lost.
 
     ``words`` and ``length``, the latter in the comparison's unit, are the mean lengths of its rewrites. ``drift_rate`` is the share of them
-    that lost something of the user's intent, ``drift`` the same by kind.
+    that lost something of the user's intent, ``drift`` the same by kind. ``cost``: what a rewrite takes, as far as that is known.
     """
 
     name: str
@@ -56,6 +59,7 @@ class ArmResult:
     length: float
     drift_rate: float
     drift: Mapping[DriftKind, float]
+    cost: Mapping[Cost, float] = field(default_factory=dict[Cost, float], compare=False)
 
     @property
     def drop_rate(self) -> float:
@@ -67,7 +71,7 @@ class ArmResult:
 class Difference:
     """``arm`` minus ``reference``, paired by prompt and seed, over the prompts scored in both; ``p_value`` is Holm-adjusted.
 
-    ``length`` and ``drift`` say what else is different about its rewrites, and are no part of the claim.
+    ``length``, ``drift`` and ``cost`` say what else is different about its rewrites, and are no part of the claim.
     """
 
     arm: str
@@ -78,11 +82,46 @@ class Difference:
     claimed: bool
     length: LengthChange | None = None
     drift: Mapping[DriftKind, Interval] = field(default_factory=dict[DriftKind, Interval])
+    cost: Mapping[Cost, Interval] = field(default_factory=dict[Cost, Interval], compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryGain:
+    """The best arm less the reference on the ``prompts`` of one category: its ``own`` mean, and the ``interval`` that is partially pooled
+    with the other categories (categories.py). Shown, and never claimed."""
+
+    name: str
+    own: float
+    interval: Interval
+    prompts: int
+
+
+class Exchanged(StrEnum):
+    """Which engine is replaced by one that the search never used, to see whether a gain transfers."""
+
+    JUDGE = "judge"
+    """The same pictures before another judge."""
+    GENERATOR = "generator"
+    """The same rewrites drawn by another generator, before the run's own judge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """The best arm and the reference once more, with one engine exchanged. ``difference`` is None where no prompt was scored in both.
+
+    Its p-value is adjusted among the transfers, which are a family of their own.
+    """
+
+    exchanged: Exchanged
+    best: ArmResult
+    reference: ArmResult
+    difference: Difference | None
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The whole report. ``to_reference`` compares every arm with the reference, ``to_best`` the best arm with every other.
+    """The whole report. ``to_reference`` compares every arm with the reference, ``to_best`` the best arm with every other; ``categories``
+    and ``transfers`` are about the best arm and the reference.
 
     ``same`` is the A/A control: the best arm against itself with fresh rewrites and seeds, by the same procedure. It should claim nothing.
     """
@@ -94,6 +133,8 @@ class Comparison:
     same: Difference | None
     confidence: float = CONFIDENCE
     length_unit: LengthUnit = LengthUnit.WORDS
+    categories: tuple[CategoryGain, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
 
     @property
     def claims(self) -> tuple[Difference, ...]:
@@ -108,10 +149,11 @@ class Side:
     scores: PerPrompt
     lengths: PerPrompt
     drifts: Mapping[DriftKind, PerPrompt]
+    costs: Costs
 
     @classmethod
     def of(cls, trials: Sequence[Trial], unit: LengthUnit) -> Self:
-        return cls(prompt_scores(trials), lengths(trials, unit), drifts(trials))
+        return cls(prompt_scores(trials), lengths(trials, unit), drifts(trials), costs(trials))
 
 
 def prompt_scores(trials: Sequence[Trial]) -> PerPrompt:
@@ -144,6 +186,7 @@ def difference(arm: str, reference: str, ours: Side, theirs: Side, *, seed: int)
         _claims(interval, p_value),
         length_change(ours.lengths, theirs.lengths, gains, seed=derived_seed(name_seed, "length")),
         drift_change(ours.drifts, theirs.drifts, seed=derived_seed(name_seed, "drift")),
+        cost_change(ours.costs, theirs.costs, seed=derived_seed(name_seed, "cost")),
     )
 
 
@@ -176,6 +219,7 @@ def arm_result(arm: Arm, trials: Sequence[Trial], unit: LengthUnit, *, seed: int
         length=_share([length(rewrite, unit) for rewrite in rewrites]),
         drift_rate=_share([bool(rewrite.drift) for rewrite in rewrites]),
         drift={kind: _share([kind in found for found in kinds]) for kind in DriftKind},
+        cost=mean_costs(costs(trials)),
     )
 
 
@@ -190,6 +234,7 @@ def compare(
     """The report on ``arms`` from their ``trials`` by arm name; ``again`` are the best arm's trials repeated for the A/A control."""
     unit = length_unit([*chain.from_iterable(trials[arm.name] for arm in arms), *again])
     sides = {arm.name: Side.of(trials[arm.name], unit) for arm in arms}
+    ids = {arm.name: arm.system_prompt.id for arm in arms}
     others = [arm.name for arm in arms if arm.name != best]
     return Comparison(
         reference=reference,
@@ -200,61 +245,34 @@ def compare(
         to_best=adjusted([difference(best, other, sides[best], sides[other], seed=seed) for other in others]),
         same=difference(best, f"{best} again", sides[best], Side.of(again, unit), seed=seed),
         length_unit=unit,
+        categories=_categories(trials[best], sides[best], sides[reference]) if ids[best] != ids[reference] else (),
     )
 
 
-def comparison_to_json(comparison: Comparison) -> dict[str, Any]:
-    """The report as documented in docs/json.md: figures rounded to six decimals, in the order of the arms."""
-    to_reference = {entry.arm: entry for entry in comparison.to_reference}
-    return {
-        "confidence": comparison.confidence,
-        "reference": comparison.reference,
-        "arms": [_arm_to_json(arm, to_reference.get(arm.name)) for arm in comparison.arms],
-        "best_against": [_difference_to_json(entry) for entry in comparison.to_best],
-        "same_against_itself": None if comparison.same is None else _difference_to_json(comparison.same),
-        "claims": [entry.reference for entry in comparison.claims],
-        "length_unit": comparison.length_unit.value,
-    }
+def _categories(trials: Sequence[Trial], ours: Side, theirs: Side) -> tuple[CategoryGain, ...]:
+    """The gain by category, in the order of the alphabet; none where there is a single category, which says nothing new."""
+    names = {trial.request.prompt.id: trial.request.prompt.category for trial in trials}
+    gains: dict[str, list[float]] = defaultdict(list)
+    for prompt in sorted(ours.scores.keys() & theirs.scores.keys()):
+        gains[names[prompt]].append(ours.scores[prompt] - theirs.scores[prompt])
+    if len(gains) < 2:
+        return ()
+    intervals = pooled(gains)
+    return tuple(CategoryGain(name, _mean(gains[name]), intervals[name], len(gains[name])) for name in sorted(gains))
 
 
-def _arm_to_json(arm: ArmResult, to_reference: Difference | None) -> dict[str, Any]:
-    return {
-        "name": arm.name,
-        "system_prompt": arm.system_prompt_id,
-        "mean": None if arm.mean is None else interval_to_json(arm.mean),
-        "difference_to_reference": None if to_reference is None else _difference_to_json(to_reference),
-        "prompts": arm.prompts,
-        "trials": arm.trials,
-        "failed": arm.failed,
-        "drop_rate": round(arm.drop_rate, 6),
-        "mean_words": round(arm.words, 6),
-        "drift_rate": round(arm.drift_rate, 6),
-        "mean_length": round(arm.length, 6),
-        "drift": {kind.value: round(rate, 6) for kind, rate in arm.drift.items()},
-    }
+def transfer(exchanged: Exchanged, best: Arm, reference: Arm, trials: Mapping[str, Sequence[Trial]], *, seed: int) -> Transfer:
+    """What the two arms' ``trials`` by arm name, made with an engine exchanged, come to; the p-value is raw."""
+    arms = (best, reference)
+    unit = length_unit(chain.from_iterable(trials[arm.name] for arm in arms))
+    ours, theirs = (Side.of(trials[arm.name], unit) for arm in arms)
+    name_seed = derived_seed(seed, "transfer", exchanged.value)
+    our_result, their_result = (arm_result(arm, trials[arm.name], unit, seed=name_seed) for arm in arms)
+    return Transfer(exchanged, our_result, their_result, difference(best.name, reference.name, ours, theirs, seed=name_seed))
 
 
-def _difference_to_json(entry: Difference) -> dict[str, Any]:
-    return {
-        "arm": entry.arm,
-        "reference": entry.reference,
-        **interval_to_json(entry.interval),
-        "p_value": round(entry.p_value, 6),
-        "prompts": entry.prompts,
-        "claimed": entry.claimed,
-        "length": None if entry.length is None else _length_to_json(entry.length),
-        "drift": {kind.value: interval_to_json(interval) for kind, interval in entry.drift.items()},
-    }
-
-
-def _length_to_json(change: LengthChange) -> dict[str, Any]:
-    return {**interval_to_json(change.interval), "slope": None if change.slope is None else interval_to_json(change.slope)}
-
-
-def interval_to_json(interval: Interval) -> dict[str, Any]:
-    """An interval with its figures rounded."""
-    return {
-        "estimate": round(interval.estimate, 6),
-        "low": None if interval.low is None else round(interval.low, 6),
-        "high": None if interval.high is None else round(interval.high, 6),
-    }
+def with_transfers(comparison: Comparison, transfers: Sequence[Transfer]) -> Comparison:
+    """The report with the transfers in it, their p-values adjusted for being reported together."""
+    told = iter(adjusted([entry.difference for entry in transfers]))
+    settled = tuple(replace(entry, difference=next(told)) if entry.difference is not None else entry for entry in transfers)
+    return replace(comparison, transfers=settled)

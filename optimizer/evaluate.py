@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sized
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self, TypeVar
 
 from data.errors import Stage as StageName
 from data.records import GeneratedImage, Judgment, Rewrite, Trial, TrialRequest
@@ -16,6 +16,9 @@ from optimizer.judges import Judge, JudgeRequest
 from optimizer.stage import Recall, Stage, StageLimits
 from optimizer.trial import Stages, run_trial
 from reasoner import Reasoner, RewriteRequest
+
+Q = TypeVar("Q")
+R = TypeVar("R")
 
 NOTHING_KNOWN: Mapping[str, Trial] = {}
 
@@ -35,6 +38,11 @@ class Pipeline:
     recall_judgments: Recall[JudgeRequest, Judgment] | None = None
 
     @property
+    def identities(self) -> dict[str, str]:
+        """What its engines are, by stage."""
+        return {"reasoner": self.reasoner.identity, "generator": self.generator.identity, "judge": self.judge.identity}
+
+    @property
     def in_flight(self) -> int:
         """How many trials are under way at once: enough to fill every stage twice, so that none waits for another."""
         limits = (self.reasoner_limits, self.generator_limits, self.judge_limits)
@@ -44,23 +52,38 @@ class Pipeline:
 class Evaluator:
     """Runs trials; use inside ``async with``.
 
-    ``known`` holds trials by id that need not be run again: those of a run that is being resumed.
+    ``known`` holds trials by id that need not be run again: those of a run that is being resumed. ``beside``: another evaluator, open as
+    long as this one, whose stages are used where the engine is the same, so that what it has just done is not done again.
     """
 
-    def __init__(self, pipeline: Pipeline, known: Mapping[str, Trial] = NOTHING_KNOWN) -> None:
+    def __init__(self, pipeline: Pipeline, known: Mapping[str, Trial] = NOTHING_KNOWN, beside: "Evaluator | None" = None) -> None:
         self._pipeline = pipeline
         self._known = known
         self._exit = AsyncExitStack()
         identities = (pipeline.reasoner.identity, pipeline.generator.identity, pipeline.judge.identity)
+        shared = None if beside is None else beside.stages
+        rewrite = shared.rewrite if shared is not None and identities[0] == shared.reasoner_identity else None
+        generate = shared.generate if shared is not None and identities[1] == shared.generator_identity else None
+        judge = shared.judge if shared is not None and identities[2] == shared.judge_identity else None
+        self._own: list[Stage[Any, Any]] = []
         self.stages = Stages(
-            Stage(StageName.REWRITE, pipeline.reasoner, pipeline.reasoner_limits, pipeline.recall_rewrites),
-            Stage(StageName.GENERATE, pipeline.generator, pipeline.generator_limits, pipeline.recall_images),
-            Stage(StageName.JUDGE, pipeline.judge, pipeline.judge_limits, pipeline.recall_judgments),
+            rewrite or self._made(Stage(StageName.REWRITE, pipeline.reasoner, pipeline.reasoner_limits, pipeline.recall_rewrites)),
+            generate or self._made(Stage(StageName.GENERATE, pipeline.generator, pipeline.generator_limits, pipeline.recall_images)),
+            judge or self._made(Stage(StageName.JUDGE, pipeline.judge, pipeline.judge_limits, pipeline.recall_judgments)),
             identities,
         )
 
+    def _made(self, stage: Stage[Q, R]) -> Stage[Q, R]:
+        self._own.append(stage)
+        return stage
+
+    @property
+    def pipeline(self) -> str:
+        """Names all three engines: part of every trial's id."""
+        return self.stages.pipeline
+
     async def __aenter__(self) -> Self:
-        for stage in (self.stages.rewrite, self.stages.generate, self.stages.judge):
+        for stage in self._own:
             await self._exit.enter_async_context(stage)
         return self
 

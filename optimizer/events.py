@@ -8,15 +8,18 @@ from enum import StrEnum
 
 from data.records import Derivation, Failure, Trial
 from optimizer.compare import Comparison
+from optimizer.gains import SearchGain
 from optimizer.proposers import Proposal
 
 
 class Phase(StrEnum):
-    """The three parts of a run, on three splits of the prompts."""
+    """The three parts of a run, on three splits of the prompts; then what is measured again with another engine, in runs of its own."""
 
     SEARCH = "search"
     SELECT = "select"
     CONFIRM = "confirm"
+    OTHER_JUDGE = "other judge"
+    OTHER_GENERATOR = "other generator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +75,15 @@ class RoundSealed:
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """The search is over: ``winner`` is what will be confirmed, the first of the ``shortlist`` (system prompt ids, best first)."""
+    """The search is over: ``winner`` is what will be confirmed, the first of the ``shortlist`` (system prompt ids, best first).
+
+    ``gain``: what the search would say of it, in runs that were asked.
+    """
 
     winner: str
     shortlist: tuple[str, ...]
     reason: str
+    gain: SearchGain | None = None
 
 
 @dataclass(frozen=True, slots=True)

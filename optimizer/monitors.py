@@ -16,7 +16,7 @@ from data.checklists import GLOBAL_CRITERIA
 from data.errors import FailureKind, Stage
 from data.identity import derived_seed
 from data.records import Criterion, Trial
-from optimizer.compare import interval_to_json
+from optimizer.comparison_json import interval_to_json
 from optimizer.judges.aggregate import goodness
 from optimizer.looks import Look, distance
 from optimizer.stats import Interval, bootstrap_mean

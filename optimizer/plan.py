@@ -1,47 +1,68 @@
-"""Which trial next, or which system prompt to mutate: the decisions of the search, as a function of what has been measured and a seed.
+"""Which trial next, and where the next system prompt comes from: the decisions of the search, as a function of what has been measured and a
+seed.
 
-Each round draws from the posterior (Thompson sampling). A draw's best system prompt is measured again, or, once it is well enough known for
-its number of children, handed to the proposer. New children are first measured on pairs that their parent has, so that the difference is
-paired. Plain state and arithmetic: no engine, no clock, no concurrency; the same trials in give the same round out.
+Each round takes turns. Most of it measures composites, texts that put changes of all branches together (breeding.py); the rest measures
+again what a sample of the posterior holds for the best; and whenever enough images were planned since the last request, the proposer is
+asked for something new. Prompts are met by chance, more often such as tell system prompts apart. Plain state and arithmetic: no engine, no
+clock, no concurrency; the same trials in give the same round out.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 
 from data.identity import derived_random, derived_seed
-from data.records import Derivation, Operation, Prompt, SystemPrompt, Trial, TrialRequest
+from data.records import Derivation, Operation, SystemPrompt, Trial, TrialRequest
+from optimizer.ancestry import Ancestry
+from optimizer.breeding import Mutation, mutation, promising
 from optimizer.events import Standing
+from optimizer.pairs import Pairs
 from optimizer.posterior import Beliefs, LineagePosterior, Prior
+from optimizer.scores import Floats
+from optimizer.worth import images_worth
 
 BARREN_TRIALS = 8
 """A system prompt without a score after so many trials is left alone."""
+LEAST_IMAGES = 200
+"""Before so many images the search does not give up: what a proposal brings is not known yet."""
+REFUSAL = 1 / 3
+"""A refused proposal counts as so much of one: the request is made again, and a proposer with nothing new to say is not asked for ever."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """How the search spends its images.
 
-    ``round_size`` trials are decided at once, in blocks of ``block`` for one system prompt. ``ahead`` rounds are under way beyond the one
-    being waited for, and a proposal enters the lineage ``thinking`` rounds after it was asked for: both keep the generator busy, and both
-    cost images, since decisions then rest on less (docs/decisions/0003-rounds-ahead.md has the figures). A child is first measured on
-    ``first_look`` pairs. From ``mature`` scores on, a system prompt may have a child per ``scores_per_child`` scores. At most
-    ``proposals_per_round`` proposals are asked for at once. ``shortlist`` system prompts go to the selection. ``max_words`` bounds a
-    proposed system prompt.
+    ``round_size`` trials are decided at once, in blocks of ``block`` for one system prompt; ``compose`` of the blocks are for composites.
+    ``ahead`` rounds are under way beyond the one being waited for, and a proposal enters the lineage ``thinking`` rounds after it was asked
+    for: both keep the generator busy, and both cost images, since decisions then rest on less (docs/decisions/0003-rounds-ahead.md has the
+    figures). A root is first measured on ``root_look`` pairs, a child on ``first_look``; from ``mature`` scores on, a system prompt may
+    have children. A proposal is asked for per ``images_per_child`` images, and
+    ``head_start`` at once. ``shortlist`` system prompts go to the selection. ``max_words`` bounds a proposed system prompt. The search ends
+    before its images do when another one is expected to gain less than ``price``, in scores; 0: never.
     """
 
     round_size: int = 4
-    block: int = 4
+    block: int = 2
     ahead: int = 2
     thinking: int = 1
-    first_look: int = 8
-    mature: int = 8
-    scores_per_child: float = 6.0
-    proposals_per_round: int = 3
+    compose: float = 0.9
+    root_look: int = 8
+    first_look: int = 3
+    mature: int = 3
+    images_per_child: float = 7.0
+    head_start: float = 3.0
     shortlist: int = 3
     max_words: int = 260
+    price: float = 0.0
     prior: Prior = Prior()
+
+    @classmethod
+    def filling(cls, batch: int) -> Self:
+        """The policy for a generator that takes ``batch`` images at once: rounds as large as that, and enough under way that it is never
+        idle."""
+        return cls() if batch <= cls().round_size else cls(round_size=batch, ahead=3, thinking=6)
 
 
 @dataclass(slots=True)
@@ -53,7 +74,6 @@ class Candidate:
     operation: Operation = Operation.ROOT
     planned: set[int] = field(default_factory=set[int])
     trials: dict[int, Trial] = field(default_factory=dict[int, Trial])
-    children: int = 0
 
     @property
     def scored(self) -> int:
@@ -63,14 +83,6 @@ class Candidate:
     def barren(self) -> bool:
         """Whether it has only ever failed: a system prompt that makes the reasoner refuse teaches nothing, however often it is tried."""
         return len(self.trials) >= BARREN_TRIALS and self.scored == 0
-
-
-@dataclass(frozen=True, slots=True)
-class Mutation:
-    """Ask the proposer for a child of ``parents`` (candidate numbers, the one to improve first)."""
-
-    operation: Operation
-    parents: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,31 +100,8 @@ class Round:
     number: int
     measurements: tuple[Measurement, ...]
     mutations: tuple[Mutation, ...] = ()
-
-
-class Pairs:
-    """The endless row of (prompt, sample, seed) pairs on some prompts: all prompts once in a shuffled order, then all again with new seeds.
-
-    ``purpose`` keeps the seeds of search, selection and confirmation apart.
-    """
-
-    def __init__(self, prompts: Sequence[Prompt], seed: int, purpose: str) -> None:
-        self.prompts = list(prompts)
-        derived_random(seed, purpose, "order").shuffle(self.prompts)
-        self._seed = seed
-        self._purpose = purpose
-
-    def request(self, pair: int, system_prompt: SystemPrompt) -> TrialRequest:
-        turn, place = divmod(pair, len(self.prompts))
-        # 31 bits: what every generator takes as a seed.
-        seed = derived_seed(self._seed, self._purpose, "image", turn, self.prompts[place].id) >> 32
-        sample = derived_seed(self._seed, self._purpose, "sample", turn) >> 32
-        return TrialRequest(system_prompt, self.prompts[place], sample=sample, seed=seed)
-
-
-def select_pair(place: int) -> int:
-    """The number of a pair on a select prompt: from -1 downwards, so that the search never meets it."""
-    return -1 - place
+    composites: tuple[tuple[int, Derivation], ...] = ()
+    """Texts that the search put together itself, and their numbers: they are in the lineage already."""
 
 
 class Planner:
@@ -126,7 +115,14 @@ class Planner:
         self._seed = seed
         self._posterior = LineagePosterior(policy.prior)
         self._by_id: dict[str, int] = {}
+        self._by_changes: dict[frozenset[int], int] = {}
+        self._ancestry = Ancestry()
         self._fresh: list[Measurement] = []
+        self._planned = 0
+        self._asked = 0.0
+        self._merged: set[frozenset[int]] = set()
+        self._turn = 0.0
+        self._composed = 0
 
     def knows(self, system_prompt: SystemPrompt) -> bool:
         return system_prompt.id in self._by_id
@@ -136,24 +132,34 @@ class Planner:
 
     def add(self, derivation: Derivation) -> int:
         """Takes a system prompt into the lineage, and plans its first look."""
-        parents = tuple(self._by_id[parent] for parent in derivation.parents)
-        node = self._posterior.add(parents)
-        self._by_id[derivation.child.id] = node
-        self.candidates.append(Candidate(derivation.child, parents, derivation.operation))
-        for pair in self._first_pairs(node, parents):
-            self._plan(node, pair, self._fresh)
+        node = self._enter(derivation)
+        self._plan(node, self.policy.first_look if derivation.parents else self.policy.root_look, self._fresh)
         return node
 
-    def _first_pairs(self, node: int, parents: tuple[int, ...]) -> list[int]:
-        if not parents:
-            return list(range(self.policy.mature))
-        known = sorted(set[int]().union(*(self.candidates[parent].trials for parent in parents)))
-        look = min(self.policy.first_look, len(known))
-        return derived_random(self._seed, "first look", node).sample(known, look)
+    def _enter(self, derivation: Derivation, together: frozenset[int] = frozenset()) -> int:
+        """Takes a system prompt in; ``together``: the changes of a composite, its root among them."""
+        parents = tuple(self._by_id[parent] for parent in derivation.parents)
+        text, node = derivation.child.text, len(self.candidates)
+        if together:
+            new = False
+            self._ancestry.put_together(text, self._ancestry.root_of(parents[0]), together)
+        else:
+            new = self._ancestry.add(text, parents)
+        self._posterior.add(parents, derivation.operation, self._ancestry.changes[node] - {node}, new=new)
+        self._by_id[derivation.child.id] = node
+        self._by_changes.setdefault(self._ancestry.changes[node], node)
+        self.candidates.append(Candidate(derivation.child, parents, derivation.operation))
+        return node
 
-    def _plan(self, node: int, pair: int, into: list[Measurement]) -> None:
-        self.candidates[node].planned.add(pair)
-        into.append(Measurement(node, pair))
+    def _plan(self, node: int, count: int, into: list[Measurement]) -> None:
+        """Plans ``count`` more measurements of a node, on pairs that it does not have."""
+        planned = self.candidates[node].planned
+        # Roots begin on the same pairs.
+        name = node if self.candidates[node].parents else "root"
+        for pair in self._pairs.fresh(planned, count, self._posterior.spread_by_prompt(), name, len(planned)):
+            planned.add(pair)
+            into.append(Measurement(node, pair))
+        self._planned += count
 
     def request(self, measurement: Measurement) -> TrialRequest:
         system_prompt = self.candidates[measurement.node].system_prompt
@@ -165,64 +171,95 @@ class Planner:
         """Takes in a trial's outcome; a failure teaches nothing about the system prompt."""
         self.candidates[measurement.node].trials[measurement.pair] = trial
         if trial.score is not None:
-            self._posterior.observe(measurement.node, measurement.pair, trial.score)
+            self._posterior.observe(measurement.node, measurement.pair, trial.score, self._prompt_of(measurement.pair))
+
+    def _prompt_of(self, pair: int) -> int:
+        """The number of a pair's prompt; those of the selection lie below 0."""
+        return self._pairs.prompt_of(pair) if pair >= 0 else -1 - self.select_pairs.prompt_of(-1 - pair)
+
+    def refused(self) -> None:
+        """A proposal was refused: another one is due."""
+        self._asked -= 1.0 - REFUSAL
 
     def beliefs(self) -> Beliefs:
         return self._posterior.beliefs()
+
+    def worthwhile(self) -> bool:
+        """Whether more images are expected to gain as much as they cost."""
+        return self.policy.price <= 0.0 or self._planned < LEAST_IMAGES or images_worth(self.beliefs()) >= self.policy.price
 
     def next_round(self, number: int, images: int) -> Round:
         """A round of at most ``images`` measurements, which are all that are left, and the mutations to ask for meanwhile."""
         size = min(images, self.policy.round_size)
         measurements, self._fresh = self._fresh[:size], self._fresh[size:]
         mutations: list[Mutation] = []
+        composites: list[tuple[int, Derivation]] = []
         generator = np.random.default_rng(derived_seed(self._seed, "round", number))
         beliefs = self.beliefs()
-        barren = [node for node, candidate in enumerate(self.candidates) if candidate.barren]
+        ripe = [node for node, candidate in enumerate(self.candidates) if candidate.scored >= self.policy.mature]
         # A child that is born too late to be measured is not asked for.
-        mutable = self.policy.proposals_per_round if images > 2 * self.policy.first_look else 0
+        most = self.policy.round_size if ripe and images > 2 * self.policy.first_look else 0
         while len(measurements) < size:
             draw = beliefs.draw(generator)[0]
-            draw[barren] = -np.inf
-            node = int(draw.argmax())
-            if self._ripe(node) and len(mutations) < mutable:
-                mutations.append(self._mutation(node, beliefs, number, len(mutations)))
-                self.candidates[node].children += 1
-            else:
-                self._measure_again(node, measurements, size, number)
-        return Round(number, tuple(measurements), tuple(mutations))
+            if self._due() and len(mutations) < most:
+                mutations.append(self._mutation(beliefs, draw, ripe, number, len(mutations)))
+                continue
+            composite = self._composite(beliefs, draw, generator, composites)
+            node = self._leader(draw) if composite is None else composite
+            self._plan(node, min(self.policy.block, size - len(measurements)), measurements)
+        return Round(number, tuple(measurements), tuple(mutations), tuple(composites))
 
-    def _ripe(self, node: int) -> bool:
-        candidate = self.candidates[node]
-        scored = candidate.scored
-        return scored >= self.policy.mature and candidate.children < scored / self.policy.scores_per_child
+    def _due(self) -> bool:
+        """Whether it is time for another proposal."""
+        return self._asked < self.policy.head_start + self._planned / self.policy.images_per_child
 
-    def _mutation(self, node: int, beliefs: Beliefs, number: int, index: int) -> Mutation:
-        """Mostly reflection on failures; at times a merge with another good one, a condensation, or a step in the dark."""
-        random = derived_random(self._seed, "mutation", number, index)
-        choice = random.random()
-        if choice < 0.68:
-            return Mutation(Operation.REFLECT, (node,))
-        if choice < 0.82:
-            others = [other for other in np.argsort(-beliefs.mean, kind="stable")[:5].tolist() if other != node]
-            return Mutation(Operation.MERGE, (node, random.choice(others))) if others else Mutation(Operation.REFLECT, (node,))
-        return Mutation(Operation.CONDENSE if choice < 0.9 else Operation.EXPLORE, (node,))
+    def _mutation(self, beliefs: Beliefs, draw: Floats, ripe: list[int], number: int, index: int) -> Mutation:
+        edits, children = len(self._ancestry.edits()), sum(bool(candidate.parents) for candidate in self.candidates)
+        # Where texts are edited, composites do what merges would.
+        merged = self._merged if self.policy.compose == 0.0 or 2 * edits < children else None
+        chosen = mutation(beliefs, draw, ripe, merged, derived_random(self._seed, "mutation", number, index))
+        if chosen.operation is Operation.MERGE:
+            self._merged.add(frozenset(chosen.parents))
+        self._asked += 1.0
+        return chosen
 
-    def _measure_again(self, node: int, measurements: list[Measurement], size: int, number: int) -> None:
-        """A block on pairs that relatives have (the difference is paired), else on fresh ones."""
-        candidate = self.candidates[node]
-        relatives = [self.candidates[parent] for parent in candidate.parents]
-        relatives += [other for other in self.candidates if node in other.parents]
-        shared = sorted(set[int]().union(*(other.planned for other in relatives)) - candidate.planned)
-        derived_random(self._seed, "pairs", number, node, len(candidate.planned)).shuffle(shared)
-        block = min(self.policy.block, size - len(measurements))
-        wanted = shared[:block]
-        pair = 0
-        while len(wanted) < block:
-            if pair not in candidate.planned and pair not in wanted:
-                wanted.append(pair)
-            pair += 1
-        for pair in wanted:
-            self._plan(node, pair, measurements)
+    def _leader(self, draw: Floats) -> int:
+        """The best of a draw, but for such as have only ever failed."""
+        draw = draw.copy()
+        draw[[node for node, candidate in enumerate(self.candidates) if candidate.barren]] = -np.inf
+        return int(draw.argmax())
+
+    def _composite(
+        self, beliefs: Beliefs, draw: Floats, generator: np.random.Generator, composites: list[tuple[int, Derivation]]
+    ) -> int | None:
+        """A text with all changes that look good, where it is a composite's turn: a new one, or the one that is this already. None where it
+        is not."""
+        self._turn += self.policy.compose
+        # Nodes that entered in this round are not in the beliefs yet.
+        edits = [change for change in self._ancestry.edits() if change < beliefs.mean.size]
+        if self._turn < 1.0 or len(edits) < 2:
+            return None
+        self._turn -= 1.0
+        self._composed += 1
+        chosen = promising(beliefs, draw, edits, self._composed, generator)
+        root = self._ancestry.root_of(int(beliefs.mean.argmax()))
+        together = frozenset({root, *chosen})
+        if together in self._by_changes:
+            return self._by_changes[together]
+        child = SystemPrompt(self._ancestry.composed(root, chosen))
+        if self.knows(child) or not child.text or len(child.text.split()) > self.policy.max_words:
+            return self._by_id.get(child.id)
+        reason = f"{len(chosen)} of {len(edits)} changes together"
+        derivation = Derivation(child, self._nearest(together, root), Operation.MERGE, reason)
+        node = self._enter(derivation, together)
+        composites.append((node, derivation))
+        return node
+
+    def _nearest(self, together: frozenset[int], root: int) -> tuple[str, ...]:
+        """The two system prompts on the same root that share most with a set of changes."""
+        kin = [node for node, changes in enumerate(self._ancestry.changes) if root in changes]
+        kin.sort(key=lambda node: len(self._ancestry.changes[node] ^ together))
+        return tuple(self.candidates[node].system_prompt.id for node in kin[:2])
 
     def standings(self, beliefs: Beliefs, number: int) -> tuple[Standing, ...]:
         """What is believed of every candidate, in order of birth."""

@@ -2,60 +2,129 @@
 
 The model::
 
-    score = mean[node] + effect[pair] + noise          noise  ~ N(0, s2)
-    mean[child] = average of its parents' means + N(0, tau2)
-    effect[pair] ~ N(0, s2 / ratio)                    a pair is a (prompt, sample, seed)
+    score = mean[node] + prompt + pair + noise
+    mean[node] = its root's mean + every change that it has inherited or made + own[node]
+    change ~ N(typical[operation], spread[operation]²)     own ~ N(0, own²)
+    prompt ~ N(0, prompt²)     pair ~ N(0, pair²)          noise ~ N(0, noise²), or Student's t where scores have heavy tails
 
-A child inherits from its parents until its own scores say otherwise, and a hard pair does not count against the node that happened to meet
-it. The pairs' effects are integrated out. What the scores add to the precision matrix does not depend on s2, so it is kept up to date one
-score at a time (a score touches only the nodes measured on its pair), and a fit is one Cholesky factorization of the nodes' matrix.
+A pair is a (prompt, sample, seed). Which changes a node has is told (ancestry.py); by descent alone, it has all of its parents', each once.
+Good changes add up, and every score of a node says something about each of its changes. What a child has of its ``own`` is not passed on;
+where nothing is inherited, all of a child's difference turns out to be that. A hard prompt does not count against the node that happened to
+meet it.
 
-It knows nothing of budgets, prompts or proposals, and holds no randomness of its own.
+What scores say is kept up to date one at a time (scores.py); a fit is two Cholesky factorizations of the nodes' matrix. What the prior only
+guesses is estimated again whenever the scores have grown by a quarter. It knows nothing of budgets, texts or proposals, and holds no
+randomness of its own.
 """
+# scipy's and threadpoolctl's types are partly unknown.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, wraps
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from data.records import Operation
+from optimizer.noisescale import estimated_scale, spread_by_prompt, with_tails
+from optimizer.scores import Floats, Scale, ScoreSums
+
+GROWTH = 1.25
+"""The prior's guesses are estimated again when there are this many times the scores of the last time."""
+LEAST_SCORES = 24
+MOST_NODES = 150
+"""What nodes inherit is estimated from so many of them, the best measured: more would say little more, and take cubically longer."""
+STEPS = tuple(2.0 ** (step / 2) for step in range(-6, 7))
+"""Factors of the first guesses that are considered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """Beliefs before any score.
+    """Beliefs before any score, in scores.
 
-    ``root_mean`` and ``root_sd``: the mean score of a system prompt nobody has measured. ``tau``: by how much a child's mean typically
-    differs from its parents'. ``ratio``: noise variance over the variance between pairs. ``noise_sd`` and ``noise_weight``: a first guess
-    at the noise, and how many scores that guess is worth.
+    ``root_mean`` and ``root_sd``: the mean of a system prompt nobody has measured. ``change``: by how much an operation typically moves a
+    mean, up or down, and ``merge``: by how much a merge misses the sum of what it merges. ``own``: what a child does not pass on.
+    ``doubt``: how far the right spread may lie from these guesses, as the SD of its logarithm. ``drift``: the SD of an operation's typical
+    change. ``scale``: the noise, a guess worth
+    ``trust`` scores.
     """
 
     root_mean: float = 0.5
     root_sd: float = 0.3
-    tau: float = 0.08
-    ratio: float = 1.0
-    noise_sd: float = 0.18
-    noise_weight: float = 20.0
+    change: float = 0.05
+    merge: float = 0.02
+    own: float = 0.01
+    doubt: float = 0.7
+    drift: float = 0.01
+    scale: Scale = Scale()
+    trust: float = 30.0
+
+    def change_of(self, operation: Operation) -> float:
+        """The first guess at an operation's spread."""
+        return self.merge if operation is Operation.MERGE else self.change
+
+
+@dataclass(frozen=True, slots=True)
+class Heredity:
+    """What is passed on: ``stretch`` times the prior's spreads for changes, ``own`` for what is not passed on, and the ``typical`` change
+    by operation."""
+
+    stretch: float
+    own: float
+    typical: dict[Operation, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Beliefs:
-    """The posterior at one moment: ``mean`` [nodes], the covariance's Cholesky factor ``root`` [nodes, nodes] (lower), and the noise's
-    SD."""
+    """The posterior at one moment.
+
+    ``mean`` [nodes], a ``root`` of the covariance [nodes, nodes] (root @ root.T), the ``scale`` of the noise and the ``heredity``.
+    ``inherits`` [nodes, nodes]: 1 where a node (row) has a change (column); a root's change is its mean, and ``roots`` [nodes] says which
+    are roots.
+    ``expected`` and ``spreads`` [changes]: their means and standard deviations a priori; ``blame`` [changes, nodes]: which changes the
+    means are put down to.
+    ``typical`` and ``spread``: by how much a reflection is expected to change a mean, and the standard deviation of that.
+    """
 
     mean: Floats
     root: Floats
-    noise_sd: float
+    scale: Scale
+    heredity: Heredity
+    inherits: Floats
+    blame: Floats
+    expected: Floats
+    spreads: Floats
+    roots: "np.ndarray[Any, np.dtype[np.bool_]]"
+    typical: float
+    spread: float
+
+    @property
+    def noise_sd(self) -> float:
+        return self.scale.noise
 
     @property
     def sd(self) -> Floats:
         """The posterior standard deviation of each node's mean, [nodes]."""
         return np.sqrt((self.root**2).sum(axis=1))
 
+    def difference(self, node: int, other: int) -> tuple[float, float]:
+        """The posterior mean and standard deviation of ``node`` minus ``other``: what both inherited cancels."""
+        return float(self.mean[node] - self.mean[other]), float(np.linalg.norm(self.root[node] - self.root[other]))
+
     def draw(self, generator: np.random.Generator, count: int = 1) -> Floats:
         """Joint samples of all nodes' means, [count, nodes]."""
         return self.mean + generator.standard_normal((count, self.mean.size)) @ self.root.T
+
+    def changes(self, means: Floats) -> Floats:
+        """What the changes come to, where the nodes' means are ``means``: [nodes]."""
+        return self.expected + self.blame @ (means - self.inherits @ self.expected)
+
+    def draw_changes(self, generator: np.random.Generator, means: Floats) -> Floats:
+        """A sample of the changes where the nodes' means are ``means``, [nodes]."""
+        prior = self.expected + self.spreads * generator.standard_normal(self.expected.size)
+        own = np.where(self.roots, 0.0, self.heredity.own) * generator.standard_normal(self.expected.size)
+        return prior + self.blame @ (means - self.inherits @ prior - own)
 
     def p_best(self, generator: np.random.Generator, count: int = 512) -> Floats:
         """The chance of each node to have the highest mean, [nodes], from ``count`` joint samples."""
@@ -63,102 +132,216 @@ class Beliefs:
         return np.bincount(winners, minlength=self.mean.size) / count
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def _on_one_thread(function: Callable[P, R]) -> Callable[P, R]:
+    """Keeps linear algebra on one thread: for matrices this small, more of them only wait for each other, and for who paints meanwhile."""
+
+    @wraps(function)
+    def limited(*args: P.args, **kwargs: P.kwargs) -> R:
+        with _blas().limit(limits=1, user_api="blas"):
+            return function(*args, **kwargs)
+
+    return limited
+
+
 class LineagePosterior:
-    """Collects nodes and scores, and answers with :class:`Beliefs`. Nodes and pairs are numbers from 0, in order of appearance."""
+    """Collects nodes and scores, and answers with :class:`Beliefs`. Nodes are numbers from 0, in order of appearance."""
 
     def __init__(self, prior: Prior = Prior()) -> None:
         self.prior = prior
+        self.heredity = Heredity(1.0, prior.own, {})
+        self._scores = ScoreSums(prior.scale)
         self._parents: list[tuple[int, ...]] = []
-        self._precision: Floats = np.zeros((0, 0))
-        self._shift: Floats = np.zeros(0)
-        self._pairs: dict[int, dict[int, float]] = {}
-        self._nodes_of_score: list[int] = []
-        self._pairs_of_score: list[int] = []
-        self._scores: list[float] = []
+        self._operations: list[Operation] = []
+        self._inherits: Floats = np.zeros((0, 0))
+        self._fitted_at = 0
+        self._beliefs: Beliefs | None = None
 
     def __len__(self) -> int:
         return len(self._parents)
 
-    def add(self, parents: Sequence[int] = ()) -> int:
-        """A new node below ``parents`` (none: a root); returns its number."""
+    def add(
+        self, parents: Sequence[int] = (), operation: Operation = Operation.REFLECT, has: Collection[int] | None = None, *, new: bool = True
+    ) -> int:
+        """A new node below ``parents`` (none: a root), made by ``operation``; returns its number.
+
+        ``has``: the nodes whose changes it has, None for all of its parents'. ``new``: whether it made one that no other node has; what it
+        may still differ by is then as little as in a merge.
+        """
         size = len(self._parents)
-        if any(not 0 <= parent < size for parent in parents):
-            raise ValueError(f"node {size} can't descend from {list(parents)}: there are {size} nodes")
+        if any(not 0 <= other < size for other in (*parents, *(has or ()))):
+            raise ValueError(f"node {size} can't descend from {list(parents)} or have {has}: there are {size} nodes")
         self._parents.append(tuple(parents))
-        self._precision = np.pad(self._precision, (0, 1))
-        self._shift = np.pad(self._shift, (0, 1))
+        self._operations.append((operation if new else Operation.MERGE) if parents else Operation.ROOT)
+        self._scores.add_node()
+        self._inherits = np.pad(self._inherits, (0, 1))
+        row = self._inherits[size]
+        for parent in parents if has is None else ():
+            np.maximum(row, self._inherits[parent], out=row)
+        row[list(has or ())] = 1.0
+        # Changes add up on one root: the first parent's.
+        row[[node for node in range(size) if parents and not self._parents[node] and not self._inherits[parents[0]][node]]] = 0.0
+        row[size] = 1.0
+        self._beliefs = None
         return size
 
-    def observe(self, node: int, pair: int, score: float) -> None:
-        """Takes in one score of ``node`` on ``pair``. ValueError for a score twice, or outside the finite numbers."""
-        if not np.isfinite(score):
-            raise ValueError(f"a score must be a finite number, not {score}")
-        scores = self._pairs.setdefault(pair, {})
-        if node in scores:
-            raise ValueError(f"node {node} already has a score on pair {pair}")
-        self._apply(scores, -1.0)
-        scores[node] = score
-        self._apply(scores, 1.0)
-        self._nodes_of_score.append(node)
-        self._pairs_of_score.append(pair)
-        self._scores.append(score)
-
-    def _apply(self, scores: dict[int, float], sign: float) -> None:
-        """Adds (or takes back) what a pair's scores say about the nodes, its effect integrated out; in units of 1 / s2."""
-        if not scores:
-            return
-        nodes = np.fromiter(scores.keys(), dtype=np.intp)
-        values = np.fromiter(scores.values(), dtype=np.float64)
-        weight = 1.0 / (nodes.size + self.prior.ratio)
-        self._precision[np.ix_(nodes, nodes)] += sign * (np.eye(nodes.size) - weight)
-        self._shift[nodes] += sign * (values - weight * values.sum())
+    def observe(self, node: int, pair: int, score: float, prompt: int | None = None) -> None:
+        """Takes in one score of ``node`` on ``pair``, a pair of ``prompt`` (None: of one that has no other). ValueError for a score twice,
+        or outside the finite numbers."""
+        self._scores.add(node, pair, ("of", pair) if prompt is None else prompt, score)
+        self._beliefs = None
 
     def beliefs(self) -> Beliefs:
-        """The posterior given everything observed. Cubic in the number of nodes: a few milliseconds for 300 of them."""
+        """The posterior given everything observed."""
         if not self._parents:
             raise ValueError("no node to believe anything about")
-        noise = self.prior.noise_sd**2
-        for _ in range(3):  # The noise and the means depend on each other; three rounds settle both.
-            precision, shift = self._terms(noise)
-            noise = self._noise(np.asarray(np.linalg.solve(precision, shift), dtype=np.float64))
-        precision, shift = self._terms(noise)
-        # The covariance is s2 times the inverse of (L L^T), so inv(L)^T times s is a root of it.
-        inverse = np.linalg.solve(np.linalg.cholesky(precision), np.eye(shift.size))
-        return Beliefs(inverse.T @ (inverse @ shift), inverse.T * np.sqrt(noise), float(np.sqrt(noise)))
+        if self._beliefs is None:
+            self._beliefs = self._updated()
+        return self._beliefs
 
-    def _terms(self, noise: float) -> tuple[Floats, Floats]:
-        """The posterior's precision and shift, in units of 1 / ``noise``."""
-        precision, shift = self._prior_terms(noise)
-        return precision + self._precision, shift + self._shift
+    def spread_by_prompt(self) -> dict[int, float]:
+        """How much scores tell on each prompt that was met, relative to all (noisescale.py)."""
+        if not len(self._scores):
+            return {}
+        beliefs = self.beliefs()
+        spreads = spread_by_prompt(self._scores.rows(), beliefs.mean, beliefs.scale)
+        return {prompt: float(spread) for prompt, spread in zip(self._scores.prompts, spreads, strict=True) if isinstance(prompt, int)}
 
-    def _prior_terms(self, noise: float) -> tuple[Floats, Floats]:
-        size = len(self._parents)
-        precision = np.zeros((size, size))
-        shift = np.zeros(size)
-        edge = noise / self.prior.tau**2
-        root = noise / self.prior.root_sd**2
-        for node, parents in enumerate(self._parents):
-            if not parents:
-                precision[node, node] += root
-                shift[node] += root * self.prior.root_mean
-                continue
-            # mean[node] - average(mean[parents]) is a contrast with variance tau2.
-            involved = np.array([node, *parents], dtype=np.intp)
-            contrast = np.array([1.0, *[-1.0 / len(parents)] * len(parents)])
-            precision[np.ix_(involved, involved)] += edge * np.outer(contrast, contrast)
-        return precision, shift
+    @_on_one_thread
+    def _updated(self) -> Beliefs:
+        beliefs = self._fit()
+        if len(self._scores) < max(LEAST_SCORES, GROWTH * self._fitted_at):
+            return beliefs
+        self._fitted_at = len(self._scores)
+        self._estimate_noise(beliefs)
+        if any(self._parents):
+            self._estimate_heredity()
+        return self._fit()
 
-    def _noise(self, mean: Floats) -> float:
-        """The noise variance: the first guess, corrected by what is left after nodes and pairs are accounted for."""
-        guess = self.prior.noise_sd**2 * self.prior.noise_weight
-        if not self._scores:
-            return guess / self.prior.noise_weight
-        nodes = np.asarray(self._nodes_of_score, dtype=np.intp)
-        pairs = np.asarray(self._pairs_of_score, dtype=np.intp)
-        rest = np.asarray(self._scores) - mean[nodes]
-        _, pairs = np.unique(pairs, return_inverse=True)
-        counts = np.bincount(pairs)
-        # Marginal quadratic form: sum of squares less what the pairs' effects explain. Its expectation is s2 per score.
-        explained = np.bincount(pairs, weights=rest) ** 2 / (counts + self.prior.ratio)
-        squares = float((rest**2).sum() - explained.sum())
-        return max(1e-6, (guess + squares) / (self.prior.noise_weight + len(self._scores)))
+    def _estimate_noise(self, beliefs: Beliefs) -> None:
+        effective = float(np.sum((beliefs.root.T @ self._scores.precision) * beliefs.root.T)) / self._scores.scale.noise**2
+        rows = self._scores.rows()
+        scale = estimated_scale(rows, beliefs.mean, effective, self.prior.scale, self.prior.trust)
+        self._scores.rescale(*with_tails(rows, beliefs.mean, scale))
+
+    def _estimate_heredity(self) -> None:
+        """The most plausible spreads, one after the other, and then what each operation typically does."""
+        problem = self._problem(self._best_measured())
+        heredity = self.heredity
+        stretched = [replace(heredity, stretch=step) for step in STEPS]
+        heredity = max(
+            stretched, key=lambda each: problem.evidence(self._expected(each), self._spreads(each), each.own) - self._implausible(each)
+        )
+        owned = [replace(heredity, own=step * self.prior.own) for step in STEPS]
+        heredity = max(
+            owned, key=lambda each: problem.evidence(self._expected(each), self._spreads(each), each.own) - self._implausible(each)
+        )
+        self.heredity = heredity
+        beliefs = self._fit()
+        changes = beliefs.changes(beliefs.mean)
+        self.heredity = replace(
+            heredity, typical={kind: self._typical(kind, changes) for kind in sorted(set(self._operations) - {Operation.ROOT})}
+        )
+
+    def _implausible(self, heredity: Heredity) -> float:
+        away = np.log([heredity.stretch, heredity.own / self.prior.own]) / self.prior.doubt
+        return 0.5 * float(away @ away)
+
+    def _typical(self, operation: Operation, changes: Floats) -> float:
+        """The mean change of an operation, pulled towards 0 by the prior."""
+        own = [node for node, other in enumerate(self._operations) if other is operation]
+        spread = np.hypot(self.heredity.stretch * self.prior.change_of(operation), self.heredity.own)
+        return float(changes[own].sum()) / (len(own) + (spread / self.prior.drift) ** 2)
+
+    def _best_measured(self) -> "np.ndarray[Any, np.dtype[np.intp]]":
+        counts = np.bincount(self._scores.rows().nodes, minlength=len(self))
+        return np.sort(np.argsort(-counts, kind="stable")[:MOST_NODES])
+
+    def _expected(self, heredity: Heredity) -> Floats:
+        """The changes' prior means, [nodes]."""
+        return np.array(
+            [heredity.typical.get(kind, 0.0) if kind is not Operation.ROOT else self.prior.root_mean for kind in self._operations]
+        )
+
+    def _spreads(self, heredity: Heredity) -> Floats:
+        """The changes' prior standard deviations, [nodes]."""
+        return np.array(
+            [
+                heredity.stretch * self.prior.change_of(kind) if kind is not Operation.ROOT else self.prior.root_sd
+                for kind in self._operations
+            ]
+        )
+
+    def _children(self) -> "np.ndarray[Any, np.dtype[np.bool_]]":
+        return np.array([bool(above) for above in self._parents])
+
+    def _problem(self, nodes: "np.ndarray[Any, np.dtype[np.intp]] | None" = None) -> "_Problem":
+        children = self._children()
+        noise = self._scores.scale.noise
+        if nodes is None or nodes.size == len(self):
+            return _Problem(self._inherits, children, self._scores.precision / noise**2, self._scores.shift / noise**2)
+        precision, shift = self._scores.of_nodes(nodes)
+        return _Problem(self._inherits[nodes], children[nodes], precision / noise**2, shift / noise**2)
+
+    def _fit(self) -> Beliefs:
+        heredity = self.heredity
+        expected, spreads = self._expected(heredity), self._spreads(heredity)
+        typical = heredity.typical.get(Operation.REFLECT, 0.0)
+        spread = float(np.hypot(heredity.stretch * self.prior.change, heredity.own))
+        mean, root, blame = self._problem().solved(expected, spreads, heredity.own)
+        return Beliefs(
+            mean, root, self._scores.scale, heredity, self._inherits, blame, expected, spreads, ~self._children(), typical, spread
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """The Gaussian problem: who ``inherits`` what [nodes, changes], which nodes are ``children``, and what scores say: precision and shift,
+    in scores."""
+
+    inherits: Floats
+    children: "np.ndarray[Any, np.dtype[np.bool_]]"
+    precision: Floats
+    shift: Floats
+
+    def _whitened(self, expected: Floats, spreads: Floats, own: float) -> tuple[Floats, Floats, Floats, Floats]:
+        """Where the means start, a root of their prior covariance, a root of what scores make of it, and the whitened way from the
+        start."""
+        from scipy.linalg import cholesky, solve_triangular
+
+        start = self.inherits @ expected
+        covariance = (self.inherits * spreads**2) @ self.inherits.T
+        covariance[np.diag_indices_from(covariance)] += np.where(self.children, own**2, 0.0)
+        root = cholesky(covariance, lower=True, check_finite=False)
+        inner = root.T @ self.precision @ root
+        inner[np.diag_indices_from(inner)] += 1.0
+        lower = cholesky(inner, lower=True, check_finite=False)
+        away = solve_triangular(lower, root.T @ (self.shift - self.precision @ start), lower=True, check_finite=False)
+        return start, root, lower, away
+
+    def solved(self, expected: Floats, spreads: Floats, own: float) -> tuple[Floats, Floats, Floats]:
+        """The means, a root of their covariance, and which changes the means are put down to."""
+        from scipy.linalg import cho_solve
+        from scipy.linalg.lapack import dtrtri  # pyright: ignore[reportAttributeAccessIssue]
+
+        start, root, lower, away = self._whitened(expected, spreads, own)
+        inverse, _ = dtrtri(lower, lower=1)
+        half = root @ inverse.T
+        blame = cho_solve((root, True), self.inherits * spreads**2, check_finite=False).T
+        return start + half @ away, half, blame
+
+    def evidence(self, expected: Floats, spreads: Floats, own: float) -> float:
+        """The log-likelihood of the scores, but for what does not depend on the arguments."""
+        start, _, lower, away = self._whitened(expected, spreads, own)
+        fixed = float(start @ self.shift - 0.5 * start @ self.precision @ start)
+        return fixed + 0.5 * float(away @ away) - float(np.log(np.diag(lower)).sum())

@@ -1,27 +1,37 @@
 """From the trials of a system prompt to a better one: what the proposer is told, and what is refused of its answers.
 
-It knows no proposer: engines lie under optimizer/proposers/. A refused proposal is asked for again with another seed; after
-``ATTEMPTS`` refusals the request has failed, which costs the run nothing but the request.
+It knows no proposer: engines lie under optimizer/proposers/. A refused proposal costs the run nothing but the request; the planner makes
+another in a later round, so that no round waits for a second answer.
 """
 
+import math
+import random
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import NamedTuple, TypeAlias
 
 from data.checklists import judged_criteria
 from data.errors import FailureKind, StageError
-from data.identity import derived_random, derived_seed
-from data.records import Prompt, SystemPrompt, Usage
-from optimizer.judges.aggregate import passed
-from optimizer.plan import Candidate, Mutation
+from data.identity import derived_random
+from data.records import CriterionKind, Prompt, Trial
+from optimizer.ancestry import sentences
+from optimizer.breeding import Mutation
+from optimizer.judges.aggregate import goodness, passed
+from optimizer.plan import Candidate
 from optimizer.posterior import Beliefs
 from optimizer.proposers import Attempt, FailedCriterion, ParentHistory, Proposal, ProposalRequest
 
-ATTEMPTS = 3
 FAILURES_SHOWN = 12
 """How many failed criteria a proposer reads per parent: enough to see a pattern, few enough to read."""
+WEAK_POOL = 3
+"""The weakest criteria are picked from so many times as many, so that they are not all of one kind."""
 LEAK_WORDS = 5
 """This many words in a row from a search prompt are a leak: advice for one picture instead of for all."""
+
+Refusal: TypeAlias = Callable[[str, Sequence[Prompt], int], str]
+"""Why a proposed text may not be used, from it, the search prompts and the most words; "" when it may. See :func:`lint`."""
 
 FORBIDDEN = re.compile(
     r"\b(judges?|judged|judging|scor(?:e|es|ed|ing)|graded?|grading|rubrics?|checklists?|benchmarks?|evaluat(?:e|es|ed|ion|or|ors)|"
@@ -32,11 +42,15 @@ FORBIDDEN = re.compile(
 
 
 def parent_history(candidates: Sequence[Candidate], node: int, beliefs: Beliefs, seed: int) -> ParentHistory:
-    """What is known of a candidate: its standing, a seeded sample of its failed criteria, and the children tried so far with their
-    gains."""
+    """What is known of a candidate: its standing, a seeded and varied sample of its failed criteria, filled up with the weakest that
+    passed, and the children tried so far with their gains."""
     candidate = candidates[node]
-    failures = [failure for pair in sorted(candidate.trials) for failure in _failed(candidate, pair)]
-    shown = derived_random("failures", seed, node, len(failures)).sample(failures, min(FAILURES_SHOWN, len(failures)))
+    verdicts = [verdict for pair in sorted(candidate.trials) for verdict in _verdicts(candidate.trials[pair])]
+    luck = derived_random("failures", seed, node, len(verdicts))
+    shown = varied([verdict.criterion for verdict in verdicts if not verdict.passed], FAILURES_SHOWN, luck)
+    room = FAILURES_SHOWN - len(shown)
+    weak = sorted((verdict for verdict in verdicts if verdict.passed and verdict.goodness < 1.0), key=lambda verdict: verdict.goodness)
+    weakest = varied([verdict.criterion for verdict in weak[: WEAK_POOL * room]], room, luck)
     attempts = tuple(
         Attempt(
             operation=other.operation,
@@ -47,18 +61,51 @@ def parent_history(candidates: Sequence[Candidate], node: int, beliefs: Beliefs,
         for index, other in enumerate(candidates)
         if node in other.parents
     )
-    return ParentHistory(candidate.system_prompt, float(beliefs.mean[node]), candidate.scored, tuple(shown), attempts)
+    return ParentHistory(candidate.system_prompt, float(beliefs.mean[node]), candidate.scored, tuple(shown), attempts, tuple(weakest))
 
 
-def _failed(candidate: Candidate, pair: int) -> list[FailedCriterion]:
-    trial = candidate.trials[pair]
+def varied(criteria: Sequence[FailedCriterion], count: int, luck: random.Random) -> list[FailedCriterion]:
+    """At most ``count`` of ``criteria``: of as many prompts as there are, and of each kind as the square root of how often it is there, so
+    that the frequent kinds show as such and the rare ones show at all. The first few are as varied as the whole."""
+    rest = luck.sample(criteria, len(criteria))
+    often = Counter(one.kind for one in criteria)
+    prompts, kinds = Counter[str](), Counter[CriterionKind]()
+    chosen: list[FailedCriterion] = []
+    while rest and len(chosen) < count:
+        rest.sort(key=lambda one: (prompts[one.prompt_text], (kinds[one.kind] + 1) / math.sqrt(often[one.kind])))
+        chosen.append(rest.pop(0))
+        prompts[chosen[-1].prompt_text] += 1
+        kinds[chosen[-1].kind] += 1
+    return chosen
+
+
+class _Verdict(NamedTuple):
+    """What a judge said of one criterion: whether it ``passed``, and how good that is, in [0, 1]."""
+
+    criterion: FailedCriterion
+    passed: bool
+    goodness: float
+
+
+def failed_criteria(trial: Trial) -> list[FailedCriterion]:
+    """What a trial's judgment says did not hold; nothing for a trial that failed."""
+    return [verdict.criterion for verdict in _verdicts(trial) if not verdict.passed]
+
+
+def _verdicts(trial: Trial) -> list[_Verdict]:
+    """What a trial's judgment says of each criterion that it scores; nothing for a trial that failed."""
     if trial.judgment is None or trial.rewrite is None:
         return []
+    text, rewrite, image = trial.request.prompt.text, trial.rewrite.text, "" if trial.image is None else trial.image.sha256
     scores = {score.id: score for score in trial.judgment.scores}
     return [
-        FailedCriterion(trial.request.prompt.text, criterion.text, criterion.kind, scores[criterion.id].evidence, trial.rewrite.text)
+        _Verdict(
+            FailedCriterion(text, criterion.text, criterion.kind, scores[criterion.id].evidence, rewrite, criterion.need, image),
+            passed(criterion, score),
+            goodness(criterion, score),
+        )
         for criterion in judged_criteria(trial.request.prompt, trial.judgment)
-        if criterion.id in scores and (score := scores[criterion.id].score) is not None and not passed(criterion, score)
+        if criterion.id in scores and (score := scores[criterion.id].score) is not None
     ]
 
 
@@ -97,23 +144,35 @@ def _words(text: str) -> list[str]:
 
 
 async def propose(
-    ask: Callable[[ProposalRequest], Awaitable[Proposal]], request: ProposalRequest, prompts: Sequence[Prompt], known: frozenset[str]
+    ask: Callable[[ProposalRequest], Awaitable[Proposal]],
+    request: ProposalRequest,
+    prompts: Sequence[Prompt],
+    known: frozenset[str],
+    refusal: Refusal = lint,
 ) -> Proposal:
-    """A proposal that passes :func:`lint` and is not among the ``known`` system prompt ids; StageError(REJECTED) after ``ATTEMPTS``
-    refusals. Its usage is that of all attempts.
+    """A proposal that passes ``refusal`` and does not say what one of the ``known`` texts says (:func:`wording` of each) in the same
+    sentences, in whatever order; StageError(REJECTED) for another.
 
     ``known`` is what was known when the request was decided, not when it is answered: the answer may not depend on timing.
     """
-    problem = ""
-    spent = Usage()
-    for attempt in range(ATTEMPTS):
-        again = replace(request, seed=derived_seed(request.seed, "attempt", attempt)) if attempt else request
-        proposal = await ask(again)
-        spent += proposal.usage
-        text = printable(proposal.text).strip()
-        problem = lint(text, prompts, request.max_words)
-        if not problem and SystemPrompt(text).id in known:
-            problem = "it has been tried already"
-        if not problem:
-            return replace(proposal, text=text, reason=printable(proposal.reason), usage=spent)
-    raise StageError(FailureKind.REJECTED, f"proposal refused {ATTEMPTS} times; the last because {problem}", usage=spent)
+    proposal = await ask(request)
+    text = printable(proposal.text).strip()
+    problem = refusal(text, prompts, request.max_words)
+    if not problem and _said(text, known):
+        problem = "it has been tried already, in the same sentences"
+    if problem:
+        raise StageError(FailureKind.REJECTED, f"a proposal was refused: {problem}", usage=proposal.usage)
+    return replace(proposal, text=text, reason=printable(proposal.reason))
+
+
+def wording(text: str) -> str:
+    """What makes two system prompts the same for a reader: their words in order, without case, punctuation, bullets, numbering and
+    spacing."""
+    return " ".join(sentences(text))
+
+
+def _said(text: str, known: frozenset[str]) -> bool:
+    """Whether one of the ``known`` wordings is made up of the sentences of ``text``."""
+    own = sentences(text)
+    words = sorted(" ".join(own).split())
+    return any(sorted(other.split()) == words and all(f" {sentence} " in f" {other} " for sentence in own) for other in known)

@@ -58,13 +58,13 @@ def length(rewrite: Rewrite, unit: LengthUnit) -> float:
 
 def lengths(trials: Sequence[Trial], unit: LengthUnit) -> PerPrompt:
     """The mean length of each prompt's rewrites."""
-    return _means((trial.request.prompt.id, length(trial.rewrite, unit)) for trial in trials if trial.rewrite is not None)
+    return means_by_prompt((trial.request.prompt.id, length(trial.rewrite, unit)) for trial in trials if trial.rewrite is not None)
 
 
 def drifts(trials: Sequence[Trial]) -> Mapping[DriftKind, PerPrompt]:
     """The share of each prompt's rewrites that drifted, by kind."""
     noted = [(trial.request.prompt.id, set(map(drift_kind, trial.rewrite.drift))) for trial in trials if trial.rewrite is not None]
-    return {kind: _means((prompt, float(kind in kinds)) for prompt, kinds in noted) for kind in DriftKind}
+    return {kind: means_by_prompt((prompt, float(kind in kinds)) for prompt, kinds in noted) for kind in DriftKind}
 
 
 def length_change(ours: PerPrompt, theirs: PerPrompt, gains: PerPrompt, *, seed: int) -> LengthChange | None:
@@ -86,7 +86,8 @@ def drift_change(ours: Mapping[DriftKind, PerPrompt], theirs: Mapping[DriftKind,
     return {kind: bootstrap_mean(values, seed=seed) for kind, values in changes.items() if values}
 
 
-def _means(values: Iterable[tuple[str, float]]) -> PerPrompt:
+def means_by_prompt(values: Iterable[tuple[str, float]]) -> PerPrompt:
+    """The mean of each prompt's values, given as (prompt id, value)."""
     by_prompt: dict[str, list[float]] = defaultdict(list)
     for prompt, value in values:
         by_prompt[prompt].append(value)

@@ -13,16 +13,17 @@ from collections import Counter, deque
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from data.errors import FailureKind, FatalError
 from data.errors import Stage as StageName
 from data.identity import derived_seed
-from data.records import Derivation, Failure, Prompt, SystemPrompt, Trial
+from data.records import Derivation, Failure, Prompt, SystemPrompt, Trial, TrialRequest
+from optimizer.breeding import Mutation
 from optimizer.budget import Budget
-from optimizer.evaluate import Evaluator
 from optimizer.events import Born, Event, Phase, ProposalDone, RoundSealed, TrialDone
-from optimizer.plan import Measurement, Mutation, Planner, Round
-from optimizer.propose import proposal_request, propose
+from optimizer.plan import Measurement, Planner, Round
+from optimizer.propose import Refusal, lint, proposal_request, propose, wording
 from optimizer.proposers import Proposal, ProposalRequest
 from optimizer.stage import Stage
 from optimizer.trial import failure_of
@@ -34,6 +35,15 @@ HOPELESS_TRIALS = 24
 """So many failed trials in a row end the run, of whatever kind the failures are."""
 
 ProposerStage = Stage[ProposalRequest, Proposal]
+
+
+class TrialSource(Protocol):
+    """What runs the trials: an Evaluator, or whatever else turns requests into trials. ``pipeline`` is part of every trial's id."""
+
+    @property
+    def pipeline(self) -> str: ...
+
+    def stream(self, requests: Iterable[TrialRequest]) -> AsyncGenerator[Trial, None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +59,7 @@ class Search:
     """One search over system prompts; ``run`` may be used once. ``reserve`` images are kept for what comes after it."""
 
     planner: Planner
-    evaluator: Evaluator
+    evaluator: TrialSource
     proposer: ProposerStage
     proposer_identity: str
     prompts: Sequence[Prompt]
@@ -58,6 +68,7 @@ class Search:
     reserve: int
     seed: int
     history: History
+    refusal: Refusal = lint
     barren: int = 0
     lost: int = 0
     sealed: int = 0
@@ -71,8 +82,10 @@ class Search:
         number, planned = 0, 0
         try:
             while True:
-                while len(under_way) <= self.planner.policy.ahead and planned < self.images and self._affordable(under_way):
+                while len(under_way) <= self.planner.policy.ahead and planned < self.images and self._goes_on(under_way):
                     decided = self.planner.next_round(number, self.images - planned)
+                    for node, derivation in decided.composites:
+                        yield Born(node, derivation)
                     under_way.append(self._start(decided))
                     number, planned = number + 1, planned + len(decided.measurements)
                 if not under_way:
@@ -85,6 +98,9 @@ class Search:
             for running in under_way:
                 await running.measuring.cancel()
             await self._stop_asking()
+
+    def _goes_on(self, under_way: "Iterable[_Running]") -> bool:
+        return self.planner.worthwhile() and self._affordable(under_way)
 
     def _affordable(self, under_way: "Iterable[_Running]") -> bool:
         """Whether another round leaves enough of every limit for the rounds under way and for what comes after the search."""
@@ -99,7 +115,7 @@ class Search:
 
     def _ask(self, decided: Round) -> "list[asyncio.Task[_Proposed]]":
         beliefs = self.planner.beliefs()
-        known = frozenset(candidate.system_prompt.id for candidate in self.planner.candidates)
+        known = frozenset(wording(candidate.system_prompt.text) for candidate in self.planner.candidates)
         return [
             asyncio.create_task(
                 self._propose(
@@ -127,12 +143,7 @@ class Search:
         key = request.key(self.proposer_identity)
         outcome = self.history.proposals.get(key)
         if outcome is None:
-            try:
-                outcome = await propose(lambda again: self.proposer(again.key(self.proposer_identity), again), request, self.prompts, known)
-            except FatalError:
-                raise
-            except Exception as error:
-                outcome = failure_of(StageName.PROPOSE, error)
+            outcome = await answer_to(request, self.proposer, self.proposer_identity, self.prompts, known, self.refusal)
         return _Proposed(mutation, key, outcome)
 
     async def _finish(self, running: "_Running") -> AsyncGenerator[Event, None]:
@@ -156,13 +167,15 @@ class Search:
         for trial in trials:
             self.lost = self.lost + 1 if trial.score is None else 0
         if self.lost >= HOPELESS_TRIALS:
-            raise _hopeless(f"the last {self.lost} trials all failed", trials)
+            raise hopeless(f"the last {self.lost} trials all failed", trials)
 
     def _take(self, proposed: "_Proposed") -> list[Event]:
         events: list[Event] = [ProposalDone(proposed.key, proposed.outcome)]
         self.budget.charge_usage(proposed.outcome.usage)
         if isinstance(proposed.outcome, Failure):
-            # A refused idea is no outage: the proposer works, and may have a better one next time.
+            # A refused idea is no outage: the proposer works, and is asked again.
+            if proposed.outcome.kind is FailureKind.REJECTED:
+                self.planner.refused()
             self.barren += proposed.outcome.kind is not FailureKind.REJECTED
             if self.barren >= HOPELESS_PROPOSALS:
                 raise FatalError(
@@ -177,6 +190,23 @@ class Search:
             derivation = Derivation(child, parents, proposed.mutation.operation, proposed.outcome.reason)
             events.append(Born(self.planner.add(derivation), derivation))
         return events
+
+
+async def answer_to(
+    request: ProposalRequest,
+    proposer: ProposerStage,
+    identity: str,
+    prompts: Sequence[Prompt],
+    known: frozenset[str],
+    refusal: Refusal = lint,
+) -> Proposal | Failure:
+    """A proposal that may be used, or the Failure that is to stand on record in its place."""
+    try:
+        return await propose(lambda again: proposer(again.key(identity), again), request, prompts, known, refusal)
+    except FatalError:
+        raise
+    except Exception as error:
+        return failure_of(StageName.PROPOSE, error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +233,7 @@ class _Running:
 class Measuring:
     """Measurements under way in the background: they advance whether or not anybody looks."""
 
-    def __init__(self, evaluator: Evaluator, requests: "Mapping[str, Measurement]", stream: AsyncGenerator[Trial, None]) -> None:
+    def __init__(self, requests: "Mapping[str, Measurement]", stream: AsyncGenerator[Trial, None]) -> None:
         self._wanted = requests
         self._stream = stream
         self._done: asyncio.Queue[Trial | None] = asyncio.Queue()
@@ -244,11 +274,11 @@ class Measuring:
         await self._stream.aclose()
 
 
-def measure(planner: Planner, evaluator: Evaluator, measurements: Sequence[Measurement]) -> Measuring:
+def measure(planner: Planner, evaluator: TrialSource, measurements: Sequence[Measurement]) -> Measuring:
     """Starts ``measurements``."""
     requests = [planner.request(measurement) for measurement in measurements]
-    wanted = {request.id(evaluator.stages.pipeline): measurement for request, measurement in zip(requests, measurements, strict=True)}
-    return Measuring(evaluator, wanted, evaluator.stream(requests))
+    wanted = {request.id(evaluator.pipeline): measurement for request, measurement in zip(requests, measurements, strict=True)}
+    return Measuring(wanted, evaluator.stream(requests))
 
 
 OUTAGE = frozenset(
@@ -271,10 +301,10 @@ def raise_if_hopeless(trials: Sequence[Trial], least: int = 4) -> None:
     """Ends a run in which every trial of a round was lost to an outage: going on would only spend the budget on more of the same."""
     failures = [trial.failure for trial in trials if trial.failure is not None and trial.failure.kind in OUTAGE]
     if len(failures) >= max(least, len(trials)):
-        raise _hopeless(f"all {len(failures)} trials of a round failed", trials)
+        raise hopeless(f"all {len(failures)} trials of a round failed", trials)
 
 
-def _hopeless(what: str, trials: Sequence[Trial]) -> FatalError:
+def hopeless(what: str, trials: Sequence[Trial]) -> FatalError:
     """The end of a run, with the most frequent of its last failures as the reason."""
     failures = [trial.failure for trial in trials if trial.failure is not None]
     (stage, message), count = Counter((failure.stage, failure.message) for failure in failures).most_common(1)[0]

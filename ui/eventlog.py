@@ -5,8 +5,9 @@ from typing import Any
 
 from data.codec import failure_json, failure_of, usage_json, usage_of
 from data.records import Failure, Trial, Usage
-from optimizer.compare import comparison_to_json
+from optimizer.comparison_json import comparison_to_json, interval_to_json
 from optimizer.events import Confirmed, ProposalDone, RoundSealed, Selected
+from optimizer.gains import SearchGain
 from optimizer.proposers import Proposal
 from optimizer.search import History
 
@@ -38,9 +39,18 @@ def to_record(event: Decision) -> tuple[str, dict[str, Any]]:
                 "failed": list(event.failed),
             }
         case Selected():
-            return SELECTED, {"winner": event.winner, "shortlist": list(event.shortlist), "reason": event.reason}
+            chosen = {"winner": event.winner, "shortlist": list(event.shortlist), "reason": event.reason}
+            return SELECTED, chosen if event.gain is None else {**chosen, "gain": _gain_to_json(event.gain)}
         case Confirmed():
             return CONFIRMED, comparison_to_json(event.comparison)
+
+
+def _gain_to_json(gain: SearchGain) -> dict[str, Any]:
+    return {
+        "reference": gain.reference,
+        "search": None if gain.raw is None else round(gain.raw, 6),
+        "shrunk": None if gain.shrunk is None else interval_to_json(gain.shrunk),
+    }
 
 
 def _outcome_to_json(outcome: Proposal | Failure) -> dict[str, Any]:

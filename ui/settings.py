@@ -16,12 +16,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from data.errors import UsageError
+from optimizer.methods import OURS
 from optimizer.stage import StageLimits
 from ui.spec import nearest, unknown
 
 DEFAULT_PROFILE = "embedded"
 PLACES = ("home", "ledger", "images_at", "vllm", "cluster")
 """Settings that say where things are here and now: no part of what a run is."""
+PLACEBO_OF = "placebo_of"
+"""In a placebo run's configuration, beside the settings: the id of the run that it belongs to."""
 ORIGINS = "origins"
 """In a recorded run's configuration, beside the settings: where each of them came from when the run was begun."""
 
@@ -60,7 +63,7 @@ class WriterSettings(EngineSettings):
 
 
 class RunSettings(_Section):
-    """What a run is about: prompts, budget, seed, where the lineage starts, and what gains are measured against."""
+    """What a run is about: prompts, budget, seed, who searches, where the lineage starts, and what gains are measured against."""
 
     prompts: str = "scenes"
     images: int = Field(default=1500, ge=1)
@@ -68,8 +71,17 @@ class RunSettings(_Section):
     tokens: int | None = Field(default=None, gt=0)
     seconds: float | None = Field(default=None, gt=0)
     seed: int = 1
+    method: str = OURS
     roots: tuple[str, ...] = Field(default=("plain", "general"), min_length=1)
     reference: str = "general"
+
+
+class TransferSettings(_Section):
+    """Engines that the search does not use, and that its gain is measured again with: specs; empty for none. How hard they may be driven
+    is what the run's own are told."""
+
+    judge: str = ""
+    generator: str = ""
 
 
 class Settings(_Section):
@@ -96,6 +108,7 @@ class Settings(_Section):
     proposer: EngineSettings = EngineSettings()
     writer: WriterSettings = WriterSettings()
     run: RunSettings = RunSettings()
+    transfer: TransferSettings = TransferSettings()
 
     @property
     def ledger_url(self) -> str:
@@ -145,7 +158,7 @@ def resolve(profile: str | None = None, flags: Mapping[str, Any] | None = None) 
 
 def settings_from(config: Mapping[str, Any], here: Settings) -> Settings:
     """The settings of a recorded run, with the PLACES of ``here`` and now."""
-    values = {name: value for name, value in config.items() if name != ORIGINS}
+    values = {name: value for name, value in config.items() if name not in (ORIGINS, PLACEBO_OF)}
     return Settings.model_validate({**values, **{place: getattr(here, place) for place in PLACES}})
 
 

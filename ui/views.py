@@ -3,11 +3,13 @@ pages."""
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from data.records import Derivation, Split, SystemPrompt, Trial
+from optimizer.methods import OURS
 from ui.eventlog import CONFIRMED, MONITORED, PROPOSAL, ROUND, SELECTED, SITTING
+from ui.settings import PLACEBO_OF
 
 if TYPE_CHECKING:
     from data.runs import Event
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A system prompt in a run's lineage. ``mean``, ``sd``, ``p_best`` are the last posterior's; None before the first round.
+    """A system prompt in a run's lineage. ``mean``, ``sd``, ``p_best`` are the last posterior's; None before the first round. Of another
+    method than our own, ``mean`` is that of its trials, ``sd`` that of this mean, and ``p_best`` None.
 
     ``gain`` is the posterior mean less that of the run's first root.
     """
@@ -41,7 +44,8 @@ class RunView:
     """A run as people look at it. ``state``: "finished", "searching", "confirming" or "not started".
 
     ``comparison``, ``monitors`` and ``judge``: docs/json.md. The monitors are None until somebody has reported on the run
-    (ui/monitoring.py); what was known of the judge is None in runs from before it was asked.
+    (ui/monitoring.py). What was known of the judge, ``search_gain`` (what the search says of its winner, docs/json.md) and
+    ``rewrite_seconds`` (how long rewrites took) are None in runs from before they were kept.
     """
 
     id: str
@@ -62,6 +66,34 @@ class RunView:
     last_outcome: str
     monitors: Mapping[str, Any] | None = None
     judge: Mapping[str, Any] | None = None
+    search_gain: Mapping[str, Any] | None = None
+    rewrite_seconds: Mapping[str, Any] | None = None
+
+    @property
+    def method(self) -> str:
+        """Who searched: one of optimizer.methods.NAMES."""
+        return self.config.get("run", {}).get("method", OURS)
+
+    @property
+    def placebo_of(self) -> str | None:
+        """The id of the run that this one is the placebo of; None of any other."""
+        return self.config.get(PLACEBO_OF)
+
+    @property
+    def gain(self) -> Mapping[str, Any] | None:
+        """The winner's gain over the reference, three times over (docs/json.md); None before the selection."""
+        against = self.search_gain or {}
+        reference = against.get("reference") or (self.comparison or {}).get("reference")
+        if self.winner is None or reference is None:
+            return None
+        entries: list[Mapping[str, Any]] = [] if self.comparison is None else self.comparison["best_against"]
+        held_out = next((entry for entry in entries if entry["reference"] == reference), None)
+        return {
+            "reference": reference,
+            "search": against.get("search"),
+            "shrunk": against.get("shrunk"),
+            "held_out": None if held_out is None else {name: held_out[name] for name in ("estimate", "low", "high")},
+        }
 
     def node(self, identifier: str) -> Node:
         """The node with this id."""
@@ -84,7 +116,7 @@ def run_view(store: "Store", run_prefix: str) -> RunView:
         created_at=record.created_at,
         config=record.config,
         state=_state(bool(lineage), bool(selected), confirmed is not None),
-        nodes=_nodes(lineage, rounds),
+        nodes=_nodes(lineage, rounds, chances=record.config.get("run", {}).get("method", OURS) == OURS),
         winner=selected.get("winner"),
         shortlist=tuple(selected.get("shortlist", ())),
         comparison=confirmed,
@@ -97,6 +129,8 @@ def run_view(store: "Store", run_prefix: str) -> RunView:
         last_outcome=str(sittings[-1]["outcome"]) if sittings else "",
         monitors=by_kind.get(MONITORED, [None])[-1],
         judge=sittings[-1].get("judge") if sittings else None,
+        search_gain=selected.get("gain"),
+        rewrite_seconds=next((said for payload in reversed(sittings) if (said := payload.get("rewrite_seconds"))), None),
     )
 
 
@@ -135,11 +169,13 @@ def _state(begun: bool, selected: bool, confirmed: bool) -> str:
     return "searching" if begun else "not started"
 
 
-def _nodes(lineage: Sequence[Derivation], rounds: Sequence[Mapping[str, Any]]) -> tuple[Node, ...]:
+def _nodes(lineage: Sequence[Derivation], rounds: Sequence[Mapping[str, Any]], *, chances: bool) -> tuple[Node, ...]:
+    """``chances``: whether the method knows any; else there is no ``p_best``."""
     kept: Sequence[Sequence[Any]] = next((payload["standings"] for payload in reversed(rounds) if payload["standings"]), ())
     standings: dict[str, Sequence[Any]] = {row[0]: row for row in kept}
     first = standings.get(lineage[0].child.id) if lineage else None
-    return tuple(_node(derivation, standings.get(derivation.child.id), first) for derivation in lineage)
+    nodes = (_node(derivation, standings.get(derivation.child.id), first) for derivation in lineage)
+    return tuple(node if chances else replace(node, p_best=None) for node in nodes)
 
 
 def _node(derivation: Derivation, standing: Sequence[Any] | None, first: Sequence[Any] | None) -> Node:

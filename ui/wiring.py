@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from data.errors import FatalError, StageError, UsageError
 from data.errors import Stage as StageName
 from data.records import Prompt, Rewrite, SystemPrompt
+from optimizer.compare import Exchanged
 from optimizer.evaluate import Pipeline
 from optimizer.judges import Judge
 from optimizer.proposers import Proposal, ProposalRequest, Proposer
@@ -17,6 +18,7 @@ from ui.engines import Building, build_generator, build_judge, build_proposer, b
 from ui.keeping import ImagesOnDisk, KeptImages
 from ui.settings import Settings
 from ui.spec import unknown
+from ui.transferring import exchanges
 
 if TYPE_CHECKING:
     from data.blobs import ImageFiles
@@ -64,6 +66,8 @@ class Parts:
     closing: AsyncExitStack
     eyes: Sequence[tuple[str, Judge]] = ()
     """The judges that ask a vision model, by name."""
+    others: Mapping[Exchanged, Pipeline] = field(default_factory=dict[Exchanged, Pipeline])
+    """The pipeline with one engine exchanged, as the settings' ``transfer`` asks for."""
 
 
 def open_parts(settings: Settings) -> Parts:
@@ -89,7 +93,19 @@ def open_parts(settings: Settings) -> Parts:
         recall_images=lambda asked: {key: image for key, image in store.find_images(list(asked)).items() if images.has(image.sha256)},
         recall_judgments=lambda asked: store.find_judgments(list(asked)),
     )
-    return Parts(settings, store, images, pipeline, proposer, building.closing, tuple(building.eyes))
+    others = {exchanged: _exchanged(pipeline, exchanged, other, building, images) for exchanged, other in exchanges(settings).items()}
+    return Parts(settings, store, images, pipeline, proposer, building.closing, tuple(building.eyes), others)
+
+
+def _exchanged(pipeline: Pipeline, exchanged: Exchanged, settings: Settings, building: Building, images: "ImageFiles") -> Pipeline:
+    """``pipeline`` with the one engine in which ``settings`` differ."""
+    building = replace(building, settings=settings)
+    if exchanged is Exchanged.JUDGE:
+        judge = build_judge(building)
+        return replace(pipeline, judge=ImagesOnDisk(judge, images.read), judge_limits=stage_limits(settings.judge, judge))
+    generator = build_generator(building)
+    kept = KeptImages(generator, images.write, provenance=settings.provenance)
+    return replace(pipeline, generator=kept, generator_limits=stage_limits(settings.generator, generator))
 
 
 def _checked(reasoner: Reasoner, asked: Mapping[str, RewriteRequest], found: Mapping[str, Rewrite]) -> Mapping[str, Rewrite]:

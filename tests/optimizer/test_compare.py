@@ -11,9 +11,13 @@ from hypothesis import strategies as st
 
 from data.errors import FailureKind, Stage
 from data.records import Failure, Judgment, Prompt, Rewrite, SystemPrompt, Trial, TrialRequest
-from optimizer.compare import Arm, Comparison, Difference, compare, comparison_to_json, prompt_scores
+from data.usage import Usage
+from optimizer.compare import Arm, Comparison, Difference, Exchanged, compare, prompt_scores, transfer, with_transfers
+from optimizer.comparison_json import comparison_to_json, seconds_to_json
+from optimizer.costs import Cost
 from optimizer.rewrites import LengthUnit
 from optimizer.slopes import bootstrap_slope
+from optimizer.stats import Interval
 from reasoner.intent import DriftKind, drift, drift_kind
 
 ARMS = [Arm(name, SystemPrompt(name)) for name in ("none", "plain", "general", "best")]
@@ -109,7 +113,10 @@ def test_the_report_as_json_is_complete_and_plain():
         "claimed",
         "length",
         "drift",
+        "cost",
     }
+    assert record["arms"][0]["cost"] == {"tokens": 0.0, "dollars": 0.0}  # No seconds: no two runs have them in common.
+    assert record["categories"] == record["transfers"] == []
     assert record["length_unit"] == "words"
     assert record["arms"][0]["drift"] == {"quote": 0.0, "number": 0.0, "negation": 0.0, "other": 0.0}
     assert record["best_against"][0]["length"] == {"estimate": 0.0, "low": 0.0, "high": 0.0, "slope": None}
@@ -243,3 +250,85 @@ def test_drift_is_compared_by_kind_over_the_prompts_that_both_rewrote():
     assert change[DriftKind.NUMBER].estimate == 0.5
     assert change[DriftKind.NUMBER].excludes_zero
     assert change[DriftKind.QUOTE].estimate == 0.0
+
+
+# -- categories and costs
+
+
+def test_the_gain_by_category_adds_up_to_all_prompts_and_claims_nothing():
+    kinds = ["count"] * 30 + ["text"] * 12 + ["place"] * 4
+    arms = {arm.name: [categorized(trial, kind) for trial, kind in zip(trials(arm, [0.5] * 46), kinds, strict=True)] for arm in ARMS}
+    gains = [0.2 + 0.01 * (number % 3) for number in range(30)] + [0.0] * 16
+    best = trials(ARMS[3], [0.5 + gain for gain in gains])
+    arms["best"] = [categorized(trial, kind) for trial, kind in zip(best, kinds, strict=True)]
+    categories = compare(ARMS, arms, best="best", reference="general", seed=1).categories
+    assert [(entry.name, entry.prompts) for entry in categories] == [("count", 30), ("place", 4), ("text", 12)]
+    assert categories[0].own == pytest.approx(0.21)
+    assert 0.19 < categories[0].interval.estimate < 0.21
+    assert sum(entry.own * entry.prompts for entry in categories) == pytest.approx(sum(gains))
+
+
+def categorized(trial: Trial, category: str) -> Trial:
+    return replace(trial, request=replace(trial.request, prompt=replace(trial.request.prompt, category=category)))
+
+
+def test_one_category_or_the_reference_itself_has_no_table():
+    assert report({arm.name: [0.1, 0.5] for arm in ARMS}).categories == ()
+    general = [Arm("general", SystemPrompt("general")), Arm("best", SystemPrompt("general"))]
+    both = [categorized(trial, kind) for trial, kind in zip(trials(general[0], [0.1, 0.5]), ("a", "b"), strict=True)]
+    assert compare(general, {"general": both, "best": both}, best="best", reference="general", seed=1).categories == ()
+
+
+def used(tokens: int, cost: float | None, seconds: float) -> Rewrite:
+    return Rewrite("a b", usage=Usage(tokens, 10, cost), latency=seconds)
+
+
+def test_costs_are_compared_by_prompt_as_far_as_prices_are_known():
+    arms = {arm.name: rewritten(arm, [used(90, 0.001, 1.0)] * 10, [0.5] * 10) for arm in ARMS}
+    arms["plain"] = rewritten(ARMS[1], [*[used(90, 0.001, 1.0)] * 9, used(90, None, 1.0)], [0.5] * 10)
+    arms["best"] = rewritten(ARMS[3], [*[used(190, 0.004, 1.5)] * 9, None], [0.5] * 10)
+    comparison = compare(ARMS, arms, best="best", reference="general", seed=1)
+    change = to_general(comparison).cost
+    assert change[Cost.TOKENS] == Interval(100.0, 100.0, 100.0)
+    assert change[Cost.DOLLARS].estimate == pytest.approx(0.003)
+    assert change[Cost.SECONDS].estimate == pytest.approx(0.5)
+    plain = next(entry for entry in comparison.to_best if entry.reference == "plain")
+    assert set(plain.cost) == {Cost.TOKENS, Cost.SECONDS}
+    assert "dollars" not in comparison_to_json(comparison)["best_against"][1]["cost"]
+    assert seconds_to_json(comparison)["best_against"]["general"] == {"estimate": 0.5, "low": 0.5, "high": 0.5}
+
+
+def test_what_a_rewrite_took_is_no_part_of_what_a_comparison_is():
+    slow, fast = ({arm.name: rewritten(arm, [used(90, 0.001, s)] * 5, [0.5] * 5) for arm in ARMS} for s in (9.0, 1.0))
+    reports = [compare(ARMS, arms, best="best", reference="general", seed=1) for arms in (slow, fast)]
+    assert reports[0] == reports[1]
+    assert comparison_to_json(reports[0]) == comparison_to_json(reports[1])
+
+
+# -- transfers
+
+
+def test_transfers_are_a_family_of_their_own():
+    generator = np.random.default_rng(2)
+    base = generator.uniform(0.2, 0.5, 40)
+    better = {"general": trials(ARMS[2], base.tolist()), "best": trials(ARMS[3], (base + generator.normal(0.06, 0.15, 40)).tolist())}
+    same = {"general": trials(ARMS[2], base.tolist()), "best": trials(ARMS[3], (base + generator.normal(0, 0.15, 40)).tolist())}
+    lost = {"general": trials(ARMS[2], [None, 0.5]), "best": trials(ARMS[3], [0.5, None])}
+    told = [
+        transfer(Exchanged.JUDGE, ARMS[3], ARMS[2], better, seed=1),
+        transfer(Exchanged.GENERATOR, ARMS[3], ARMS[2], same, seed=1),
+        transfer(Exchanged.GENERATOR, ARMS[3], ARMS[2], lost, seed=1),
+    ]
+    report_ = report({arm.name: [0.1, 0.5] for arm in ARMS})
+    settled = with_transfers(report_, told)
+    assert settled.to_best == report_.to_best
+    first, second, third = settled.transfers
+    assert first.difference is not None
+    assert told[0].difference is not None
+    assert first.difference.p_value == pytest.approx(2 * told[0].difference.p_value)
+    assert second.difference is not None
+    assert third.difference is None
+    assert third.best.failed == third.reference.failed == 1
+    record = comparison_to_json(settled)["transfers"]
+    assert [entry["exchanged"] for entry in record] == ["judge", "generator", "generator"]
+    assert record[2]["difference"] is None

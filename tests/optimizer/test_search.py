@@ -7,7 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.worlds import SyntheticGenerator, SyntheticProposer, SyntheticReasoner, SyntheticWorld, system_prompt_of
+from benchmarks.worlds import (
+    SyntheticGenerator,
+    SyntheticProposer,
+    SyntheticReasoner,
+    population_mean,
+    prompts_of,
+    synthetic_world,
+    system_prompt_of,
+)
 from data.errors import FailureKind, FatalError, StageError, UsageError
 from data.records import Failure, GeneratedImage, Rewrite, Split, Trial, TrialRequest, Usage
 from generator import ImageRequest
@@ -34,14 +42,13 @@ def last(events: Sequence[Event], kind: type) -> Event:
 
 
 async def test_finds_a_better_system_prompt_and_reports_it_near_the_truth():
-    world = SyntheticWorld(3)
+    world = synthetic_world(3)
     events = await Play(world, images=1200).run()
     selected, confirmed = last(events, Selected), last(events, Confirmed)
     assert isinstance(selected, Selected)
     assert isinstance(confirmed, Confirmed)
     texts = {event.derivation.child.id: event.derivation.child for event in events if isinstance(event, Born)}
-    test = [prompt for prompt in world.prompts() if prompt.split is Split.TEST]
-    truth = world.true_mean(texts[selected.winner], test) - world.true_mean(system_prompt_of([0]), test)
+    truth = population_mean(world, texts[selected.winner].text) - population_mean(world, system_prompt_of([0]).text)
     gain = next(entry for entry in confirmed.comparison.to_best if entry.reference == "general")
     assert truth > 0.1
     assert gain.claimed
@@ -51,7 +58,7 @@ async def test_finds_a_better_system_prompt_and_reports_it_near_the_truth():
 
 
 async def test_keeps_the_splits_apart_and_spends_no_image_too_many():
-    events = await Play(SyntheticWorld(1), images=333).run()
+    events = await Play(synthetic_world(1), images=333).run()
     assert len(trials(events)) <= 333
     expected = {Phase.SEARCH: Split.SEARCH, Phase.SELECT: Split.SELECT, Phase.CONFIRM: Split.TEST}
     for phase, split in expected.items():
@@ -61,7 +68,7 @@ async def test_keeps_the_splits_apart_and_spends_no_image_too_many():
 
 
 async def test_does_not_depend_on_who_finished_first():
-    world = SyntheticWorld(2)
+    world = synthetic_world(2)
 
     class Unpunctual(SyntheticGenerator):
         async def __call__(self, requests: Sequence[ImageRequest]) -> Sequence[GeneratedImage | Exception]:
@@ -76,7 +83,7 @@ async def test_does_not_depend_on_who_finished_first():
 
 @pytest.mark.parametrize("stop", [1, 7, 30, 90, 170, 300])
 async def test_interrupted_and_resumed_it_ends_the_same(stop: int):
-    world = SyntheticWorld(4)
+    world = synthetic_world(4)
     whole = await Play(world).run()
     begun = await Play(world).run(stop_after=stop)
     history = History(
@@ -97,7 +104,7 @@ class Flaky(SyntheticGenerator):
 
 
 async def test_failures_are_on_record_and_never_scores():
-    world = SyntheticWorld(5)
+    world = synthetic_world(5)
     events = await Play(world, images=400, pipeline=synthetic_pipeline(world, generator=Flaky(world))).run()
     failed = [trial for trial in trials(events) if trial.failure is not None]
     assert failed
@@ -112,7 +119,7 @@ async def test_failures_are_on_record_and_never_scores():
 
 
 async def test_an_outage_ends_the_run_and_says_why():
-    world = SyntheticWorld(6)
+    world = synthetic_world(6)
 
     class Down(SyntheticGenerator):
         async def __call__(self, requests: Sequence[ImageRequest]) -> Sequence[GeneratedImage | Exception]:
@@ -126,7 +133,7 @@ async def test_an_outage_ends_the_run_and_says_why():
 
 
 async def test_nothing_but_refusals_ends_the_run_too():
-    world = SyntheticWorld(14)
+    world = synthetic_world(14)
 
     class Prude(SyntheticReasoner):
         async def __call__(self, requests: Sequence[RewriteRequest]) -> Sequence[Rewrite | Exception]:
@@ -137,7 +144,7 @@ async def test_nothing_but_refusals_ends_the_run_too():
 
 
 async def test_a_system_prompt_that_only_fails_is_left_alone_and_does_not_end_the_run():
-    world = SyntheticWorld(13)
+    world = synthetic_world(13)
 
     class Prudish(SyntheticReasoner):
         async def __call__(self, requests: Sequence[RewriteRequest]) -> Sequence[Rewrite | Exception]:
@@ -163,7 +170,7 @@ async def test_a_system_prompt_that_only_fails_is_left_alone_and_does_not_end_th
 
 
 async def test_a_full_disk_ends_the_run_but_what_is_done_is_delivered():
-    world = SyntheticWorld(7)
+    world = synthetic_world(7)
 
     class FullDisk(SyntheticGenerator):
         drawn = 0
@@ -191,7 +198,7 @@ class Silent:
 
 async def test_a_proposer_without_ideas_ends_the_run():
     with pytest.raises(FatalError, match="no usable system prompt; the last: prose"):
-        await Play(SyntheticWorld(8), images=2000, proposer=Silent()).run()
+        await Play(synthetic_world(8), images=2000, proposer=Silent()).run()
 
 
 async def test_a_proposer_that_repeats_itself_costs_requests_only():
@@ -199,7 +206,7 @@ async def test_a_proposer_that_repeats_itself_costs_requests_only():
         async def __call__(self, request: ProposalRequest) -> Proposal:
             return Proposal(request.parents[0].system_prompt.text, "the same")
 
-    play = Play(SyntheticWorld(8), images=220, proposer=Stubborn())
+    play = Play(synthetic_world(8), images=220, proposer=Stubborn())
     events = await play.run()
     failures = [event.outcome for event in events if isinstance(event, ProposalDone)]
     assert failures
@@ -207,7 +214,7 @@ async def test_a_proposer_that_repeats_itself_costs_requests_only():
 
 
 async def test_too_small_a_budget_is_refused_before_anything_is_spent():
-    play = Play(SyntheticWorld(9), images=150)
+    play = Play(synthetic_world(9), images=150)
     with pytest.raises(UsageError, match="150 images are too few") as error:
         await play.run()
     assert "--images 200" in error.value.hint
@@ -215,7 +222,7 @@ async def test_too_small_a_budget_is_refused_before_anything_is_spent():
 
 
 async def test_a_token_limit_stops_the_search_and_leaves_enough_to_confirm():
-    world = SyntheticWorld(10)
+    world = synthetic_world(10)
 
     class Talkative(SyntheticReasoner):
         async def __call__(self, requests: Sequence[RewriteRequest]) -> Sequence[Rewrite | Exception]:
@@ -230,15 +237,15 @@ async def test_a_token_limit_stops_the_search_and_leaves_enough_to_confirm():
 
 async def test_closing_the_run_early_leaves_no_task_behind():
     before = asyncio.all_tasks()
-    await Play(SyntheticWorld(11)).run(stop_after=20)
+    await Play(synthetic_world(11)).run(stop_after=20)
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == before
 
 
 async def test_stream_draws_lazily_from_an_endless_source():
-    world = SyntheticWorld(12)
+    world = synthetic_world(12)
     pipeline = synthetic_pipeline(world)
-    prompt = world.prompts()[0]
+    prompt = prompts_of(world)[0]
     drawn = 0
 
     def endless():

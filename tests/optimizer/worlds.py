@@ -1,15 +1,18 @@
 """Small problems in the synthetic world, for tests of the search."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
 
-from benchmarks.worlds import SyntheticGenerator, SyntheticJudge, SyntheticProposer, SyntheticReasoner, SyntheticWorld, system_prompt_of
+from benchmarks.search.worlds import SyntheticWorld
+from benchmarks.worlds import SyntheticGenerator, SyntheticJudge, SyntheticProposer, SyntheticReasoner, synthetic_problem
 from data.errors import Stage as StageName
 from optimizer.budget import Budget, Limits
-from optimizer.compare import Arm
+from optimizer.compare import Exchanged
 from optimizer.evaluate import Evaluator, Pipeline
 from optimizer.events import Event
-from optimizer.optimize import Problem, optimize
+from optimizer.methods import OURS
+from optimizer.optimize import optimize
 from optimizer.proposers import Proposal, ProposalRequest, Proposer
 from optimizer.search import History
 from optimizer.stage import Stage, StageLimits
@@ -23,11 +26,6 @@ def synthetic_pipeline(world: SyntheticWorld, **changes: object) -> Pipeline:
     return Pipeline(**{**parts, **limits, **changes})  # pyright: ignore[reportArgumentType]
 
 
-def synthetic_problem(world: SyntheticWorld, seed: int = 1) -> Problem:
-    arms = [Arm("none", system_prompt_of([1])), Arm("plain", system_prompt_of([])), Arm("general", system_prompt_of([0]))]
-    return Problem(world.prompts(), [arm.system_prompt for arm in arms[1:]], arms, "general", seed)
-
-
 @dataclass
 class Play:
     """One run in memory, with everything that it said."""
@@ -39,6 +37,8 @@ class Play:
     proposer: Proposer | None = None
     history: History = field(default_factory=History)
     limits: Limits | None = None
+    method: str = OURS
+    others: Mapping[Exchanged, Pipeline] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
 
     async def run(self, stop_after: int | None = None) -> list[Event]:
@@ -49,10 +49,12 @@ class Play:
             return [await proposer(request) for request in requests]
 
         evaluator = Evaluator(self.pipeline or synthetic_pipeline(self.world), self.history.trials)
-        async with evaluator, Stage(StageName.PROPOSE, ask, LIMITS) as stage:
-            run = optimize(
-                synthetic_problem(self.world, self.seed), limits, evaluator, stage, proposer.identity, self.history, Budget(limits)
-            )
+        others = {exchanged: Evaluator(other, self.history.trials, evaluator) for exchanged, other in self.others.items()}
+        async with evaluator, AsyncExitStack() as beside, Stage(StageName.PROPOSE, ask, LIMITS) as stage:
+            for other in others.values():
+                await beside.enter_async_context(other)
+            problem = replace(synthetic_problem(self.world, self.seed), method=self.method, exchanged=tuple(others))
+            run = optimize(problem, limits, evaluator, stage, proposer.identity, self.history, Budget(limits), others)
             try:
                 async for event in run:
                     self.events.append(event)

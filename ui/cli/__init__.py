@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from data.errors import PhoropterError
-from ui.cli import doctor, export, imagine, intent, judge, lineage, optimize, prompts, reasoner, resume, rewrite, runs, show, ui, verify
+from ui.cli import doctor, export, imagine, intent, judge, lineage, noise, optimize, prompts, reasoner, resume, rewrite, runs, show, ui, verify
 from ui.cli.notices import print_notices
 from ui.cli.output import exit_code, print_error
 from ui.cli.usage import print_version, report_misuse, unknown_command
@@ -72,6 +72,7 @@ app.command("runs")(runs.runs)
 app.command("show")(show.show)
 app.command("lineage")(lineage.lineage)
 app.command("intent")(intent.intent)
+app.command("noise")(noise.noise)
 app.command("export")(export.export)
 prompts.app.info.cls = Commands
 app.add_typer(prompts.app, name="prompts")

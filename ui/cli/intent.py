@@ -90,7 +90,7 @@ def show_intent(found: "Intent", tally: "Tally | None", *, as_json: bool) -> Non
 
 def intent_to_json(found: "Intent") -> dict[str, Any]:
     """The report as documented in docs/json.md. What reading took is no part of it: the same answers are the same report."""
-    from optimizer.compare import interval_to_json
+    from optimizer.comparison_json import interval_to_json
 
     def intervals(by_rate: "Mapping[str, Interval]") -> dict[str, Any] | None:
         return {rate: interval_to_json(interval) for rate, interval in by_rate.items()} or None

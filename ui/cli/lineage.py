@@ -49,6 +49,7 @@ def lineage(
 
 def _print(view: "RunView", *, diff: bool) -> None:
     from data.identity import short
+    from optimizer.methods import METHODS, OURS
     from ui.cli.output import console, numbered, say
 
     if not view.nodes:
@@ -56,8 +57,10 @@ def _print(view: "RunView", *, diff: bool) -> None:
         return
     out = console()
     rounds = f"after {numbered(view.rounds, 'round')} and {numbered(view.images, 'image')}"
-    out.print(f"run {short(view.id)}, {view.state}, {numbered(len(view.nodes), 'system prompt')} {rounds}")
-    out.print("score: posterior mean ± sd in [0, 1]; gain: over the first root\n")
+    ours = view.method == OURS
+    by = "" if ours else f", searched with {METHODS[view.method].title}"
+    out.print(f"run {short(view.id)}{by}, {view.state}, {numbered(len(view.nodes), 'system prompt')} {rounds}")
+    out.print(f"score: {'posterior mean ± sd' if ours else 'mean of its trials ± sd of that mean,'} in [0, 1]; gain: over the first root\n")
     for tree in _trees(view, diff=diff, colors=out.color_system is not None):
         out.print(tree, soft_wrap=False)
 

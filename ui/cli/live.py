@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from data.identity import short
 from data.records import Failure
 from optimizer.events import Born, Event, Phase, ProposalDone, RoundSealed, Selected, Standing, TrialDone
+from optimizer.methods import METHODS, OURS
 from ui.cli.output import figure, one_line, say, seconds
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ PHASES = {
     Phase.SEARCH: "search: measuring system prompts, proposing better ones",
     Phase.SELECT: "select: the best few on prompts that no proposer has seen",
     Phase.CONFIRM: "confirm: the winner against the baselines on untouched prompts",
+    Phase.OTHER_JUDGE: "transfer: the winner's and the reference's pictures before another judge",
+    Phase.OTHER_GENERATOR: "transfer: the winner's and the reference's rewrites with another generator",
 }
 
 
@@ -36,6 +39,7 @@ class Watch:
     """What is known of a run that is under way."""
 
     phase: Phase = Phase.SEARCH
+    method: str = OURS
     texts: dict[str, str] = field(default_factory=dict[str, str])
     first_root: str = ""
     standings: tuple[Standing, ...] = ()
@@ -90,10 +94,12 @@ class Watch:
 
     @property
     def best(self) -> Standing | None:
-        """The selected one, or else the one with the highest posterior mean."""
+        """The selected one, or else the one with the highest posterior mean; another method's favourite."""
         if not self.standings:
             return None
-        return next((s for s in self.standings if s.system_prompt_id == self.winner), max(self.standings, key=lambda s: s.mean))
+        return next(
+            (s for s in self.standings if s.system_prompt_id == self.winner), max(self.standings, key=lambda s: (s.p_best == 1.0, s.mean))
+        )
 
     def best_in_words(self) -> str:
         """``1a2b3c4d, score .781 ± .021, +.204 over the first root, best with chance .62``."""
@@ -102,7 +108,8 @@ class Watch:
             return "not known yet"
         first = next(standing for standing in self.standings if standing.system_prompt_id == self.first_root)
         gain = f"{figure(best.mean - first.mean, signed=True)} over the first root" if best is not first else "the first root"
-        return f"{short(best.system_prompt_id)}, score {figure(best.mean)} ± {figure(best.sd)}, {gain}, best with chance {best.p_best:.0%}"
+        chance = f"best with chance {best.p_best:.0%}" if self.method == OURS else f"{METHODS[self.method].title}'s favourite"
+        return f"{short(best.system_prompt_id)}, score {figure(best.mean)} ± {figure(best.sd)}, {gain}, {chance}"
 
     def spent_in_words(self) -> str:
         """Dollars, as far as prices are known."""

@@ -4,7 +4,22 @@ from typing import Annotated
 
 import typer
 
-from ui.cli.options import Cluster, GeneratorSpec, GuardSpec, Home, Json, JudgeSpec, Ledger, Profile, ProposerSpec, ReasonerSpec, resolved
+from ui.cli.options import (
+    Calibrate,
+    Cluster,
+    GeneratorSpec,
+    GuardSpec,
+    Home,
+    Json,
+    JudgeSpec,
+    Ledger,
+    Profile,
+    ProposerSpec,
+    ReasonerSpec,
+    TransferGenerator,
+    TransferJudge,
+    resolved,
+)
 
 
 def optimize(
@@ -15,6 +30,9 @@ def optimize(
     tokens: Annotated[int | None, typer.Option(help="Stop before language models use more than this.", metavar="N")] = None,
     seconds: Annotated[float | None, typer.Option(help="Stop before the run takes longer than this.", metavar="S")] = None,
     seed: Annotated[int | None, typer.Option(help="Another number, another search.", metavar="N")] = None,
+    method: Annotated[
+        str | None, typer.Option(help="Who searches: phoropter, or another optimizer: gepa, mipro, simba.", metavar="NAME")
+    ] = None,
     root: Annotated[
         list[str] | None, typer.Option(help="Where to start, instead of from plain and general. May be repeated.", metavar="NAME|FILE")
     ] = None,
@@ -27,6 +45,9 @@ def optimize(
     cluster: Cluster = None,
     judge: JudgeSpec = None,
     proposer: ProposerSpec = None,
+    transfer_judge: TransferJudge = None,
+    transfer_generator: TransferGenerator = None,
+    calibrate: Calibrate = False,
     json: Json = False,
 ) -> None:
     """Search for a better system prompt, and measure the gain.
@@ -41,4 +62,4 @@ def optimize(
     checked_problem(asked.settings)  # Before a ledger is made that nothing would come into.
     with parts(asked.settings) as made:
         planned = with_origins(plan_run(asked.settings, made), asked.origins)
-        conduct(planned, made, asked.settings, as_json=json)
+        conduct(planned, made, asked.settings, as_json=json, calibrate=calibrate)

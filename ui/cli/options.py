@@ -56,6 +56,20 @@ ProposerSpec = Annotated[
     str | None,
     typer.Option("--proposer", help="Who proposes system prompts: embedded, or a language model as for --reasoner.", metavar="SPEC"),
 ]
+TransferJudge = Annotated[
+    str | None,
+    typer.Option(help="Let this judge, too, look at the confirmation's pictures: does the gain hold before it?", metavar="SPEC"),
+]
+TransferGenerator = Annotated[
+    str | None,
+    typer.Option(help="Let this generator, too, draw the confirmation's rewrites: does the gain hold with it?", metavar="SPEC"),
+]
+Calibrate = Annotated[
+    bool,
+    typer.Option(
+        "--calibrate", help="Also run the very same procedure where nothing differs, as a placebo: as many images again, a run of its own."
+    ),
+]
 WriterSpec = Annotated[
     str | None,
     typer.Option("--writer", help="Who writes prompts and checklists: embedded, or a language model as for --reasoner.", metavar="SPEC"),
@@ -75,12 +89,15 @@ SETTINGS = {
     "judge": "judge.engine",
     "proposer": "proposer.engine",
     "writer": "writer.engine",
+    "transfer_judge": "transfer.judge",
+    "transfer_generator": "transfer.generator",
     "prompts": "run.prompts",
     "images": "run.images",
     "dollars": "run.dollars",
     "tokens": "run.tokens",
     "seconds": "run.seconds",
     "seed": "run.seed",
+    "method": "run.method",
     "root": "run.roots",
 }
 """The dotted name of the setting behind each parameter."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from data.identity import short
 from ui.beside import drift_words, judge_words, length_words, monitor_words
+from ui.claiming import placebo_to_json
+from ui.cli.claim import print_claim
 from ui.cli.output import command_line, console, figure, interval, numbered, one_line, p_value, seconds, without_password
 
 if TYPE_CHECKING:
@@ -25,11 +27,14 @@ Record = Mapping[str, Any]
 # -- as JSON
 
 
-def run_to_json(view: "RunView", failures: Sequence[Record], places: "Settings", sheet: str | None) -> dict[str, Any]:
+def run_to_json(
+    view: "RunView", failures: Sequence[Record], places: "Settings", sheet: str | None, placebo: "RunView | None" = None
+) -> dict[str, Any]:
     """The whole report. Nothing outside ``timing`` depends on the clock, the machine, or where the files lie (docs/json.md)."""
     return {
         "run": view.id,
         "kind": view.kind,
+        **({} if view.placebo_of is None else {"placebo_of": view.placebo_of}),
         "state": view.state,
         "settings": settings_to_json(view.config),
         "judge": view.judge,
@@ -43,6 +48,8 @@ def run_to_json(view: "RunView", failures: Sequence[Record], places: "Settings",
                 "noise_sd": view.noise_sd,
                 "refused_proposals": view.refused_proposals,
             },
+            "gain": view.gain,
+            "placebo": placebo_to_json(placebo),
             "confirmation": view.comparison,
             "monitors": view.monitors,
             "failures": list(failures),
@@ -55,7 +62,7 @@ def run_to_json(view: "RunView", failures: Sequence[Record], places: "Settings",
 def settings_to_json(config: Record) -> dict[str, Any]:
     """Each setting by its dotted name, with where it came from when the run was begun."""
     origins: Record = config.get("origins", {})
-    values = dict(_flat({name: value for name, value in config.items() if name != "origins"}))
+    values = dict(_flat({name: value for name, value in config.items() if name not in ("origins", "placebo_of")}))
     return {name: {"value": value, "from": origins.get(name, "default")} for name, value in sorted(values.items())}
 
 
@@ -100,6 +107,7 @@ def timing_to_json(view: "RunView", places: "Settings") -> dict[str, Any]:
         "drawn": view.drawn,
         "reused": max(0, images - view.drawn),
         "images_per_second": round(images / view.seconds, 3) if view.seconds else None,
+        "rewrite_seconds": view.rewrite_seconds,
         "last_outcome": view.last_outcome,
         "home": str(places.home),
         "ledger": without_password(places.ledger_url),
@@ -107,12 +115,14 @@ def timing_to_json(view: "RunView", places: "Settings") -> dict[str, Any]:
 
 
 def confirmed_images(view: "RunView") -> int:
-    """All images of the run: those of search and selection, and each arm's in the confirmation, the repeated one included."""
+    """All images of the run: those of search and selection, and each arm's in the confirmation, the repeated one included, and those that
+    another generator drew."""
     if view.comparison is None:
         return view.images
     arms = {arm["system_prompt"]: arm["trials"] for arm in view.comparison["arms"]}
     best = view.comparison["arms"][-1]["trials"]
-    return view.images + sum(arms.values()) + best
+    redrawn = [entry for entry in view.comparison.get("transfers", ()) if entry["exchanged"] == "generator"]
+    return view.images + sum(arms.values()) + best + sum(arm["trials"] for entry in redrawn for arm in entry["arms"])
 
 
 def count_failures(store: "Store", run_id: str) -> list[dict[str, Any]]:
@@ -134,14 +144,17 @@ def count_failures(store: "Store", run_id: str) -> list[dict[str, Any]]:
 # -- in words
 
 
-def print_run(view: "RunView", failures: Sequence[Record], places: "Settings", sheet: str | None) -> None:
+def print_run(view: "RunView", failures: Sequence[Record], places: "Settings", sheet: str | None, placebo: "RunView | None" = None) -> None:
     """The report for people: table, claims, the winner's text, what to type next, and the contact sheet's path on the last line."""
     out = console()
     if view.comparison is not None:
+        if view.placebo_of is not None:
+            out.print(f"A placebo run, beside {short(view.placebo_of)}: no system prompt makes any difference, and every claim is false.\n")
         out.print(comparison_table(view.comparison))
         out.print()
         for sentence in claims(view.comparison):
             out.print(sentence)
+        print_claim(view, placebo)
         print_beside(view.comparison, view.monitors, view.judge)
     print_failures(failures)
     if view.winner is not None:

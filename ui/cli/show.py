@@ -45,6 +45,10 @@ def show(
             _show_calibration(run, store, settings, as_json=json)
         elif run is not None and run.kind == "intent":
             _show_intent(run.id, store, as_json=json)
+        elif run is not None and run.kind == "transfer":
+            from ui.views import run_view
+
+            _show_run(run_view(store, str(run.config["transfer_of"])), store, settings, as_json=json)
         elif run is not None:
             _show_run(run, store, settings, as_json=json)
 
@@ -52,6 +56,7 @@ def show(
 def _show_run(run: "RunView", store: "Store", settings: "Settings", *, as_json: bool) -> None:
     from data.blobs import ImageFiles
     from data.identity import short
+    from optimizer.methods import OURS
     from ui.cli.conduct import report
     from ui.cli.output import command_line, console
     from ui.cli.report import settings_to_json
@@ -59,7 +64,8 @@ def _show_run(run: "RunView", store: "Store", settings: "Settings", *, as_json: 
     if not as_json:
         out = console()
         ended = f"; it last ended with: {run.last_outcome}" if run.state != "finished" and run.last_outcome else ""
-        out.print(f"run {short(run.id)}, {run.kind}, {run.state}, begun {run.created_at}{ended}")
+        by = "" if run.method == OURS else f" with {run.method}"
+        out.print(f"run {short(run.id)}, {run.kind}{by}, {run.state}, begun {run.created_at}{ended}")
         if run.state != "finished":
             out.print(f"to go on: {command_line('resume', short(run.id), settings=settings)}")
         out.print("\nsettings")
@@ -166,7 +172,8 @@ def _print_system_prompt(system_prompt: "SystemPrompt", places: list[dict[str, A
             if lineage["mean"] is not None:
                 gain = figure(lineage["gain"], signed=True)
                 score = f"{figure(lineage['mean'])} ± {figure(lineage['sd'])}"
-                parts.append(f"searched: {score}, {gain} over the first root, best with chance {lineage['p_best']:.0%}")
+                chance = "" if lineage["p_best"] is None else f", best with chance {lineage['p_best']:.0%}"
+                parts.append(f"searched: {score}, {gain} over the first root{chance}")
                 parts.append(f"{lineage['trials']} trials in search and selection")
         if arm is not None:
             parts.append(f"confirmed as {arm['name']}: {interval(arm['mean'])} on {arm['prompts']} test prompts")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from data.chat import ChatEngine
+from data.errors import UsageError
 from data.remote.errors import Wording
 from data.textlimit import TextLimit
 from generator import ImageGenerator
@@ -35,16 +36,35 @@ def _embedded_proposer(spec: Spec, settings: EngineSettings, building: Building)
 
 
 def _reflect(spec: Spec, settings: EngineSettings, building: Building) -> Proposer:
+    """``?sees=true``: a model with vision, which is shown pictures of what failed."""
     from optimizer.proposers.reflect import ReflectProposer
 
-    return ReflectProposer(CHAT_ENGINES[spec.kind](spec, settings, replace(building, wording=PROPOSING)), settings.max_tokens)
+    sees = spec.parameters.get(SEES, False)
+    if not isinstance(sees, bool):
+        raise UsageError(f"{spec.text!r}: {SEES} is true or false, not {sees!r}", hint=f"write {SEES}=true for a model with vision")
+    if sees and spec.kind == "shared":
+        raise UsageError(f"{spec.text!r}: shared has no eyes", hint=f"leave out {SEES}, or name a model with vision")
+    model = replace(spec, parameters={name: value for name, value in spec.parameters.items() if name != SEES})
+    engine = CHAT_ENGINES[spec.kind](model, settings, replace(building, wording=PROPOSING))
+    return ReflectProposer(engine, settings.max_tokens, _pictures(building) if sees else None)
 
+
+def _pictures(building: Building) -> Callable[[str], bytes]:
+    """How a picture of the run is read, by its sha256."""
+    from data.blobs import ImageFiles
+
+    return ImageFiles(building.settings.image_location).read
+
+
+SEES = "sees"
+"""The parameter in a proposer's spec that says that its model has eyes."""
 
 PROPOSING = Wording(
     section="proposer",
     delivers="a proposal",
     shorten="lower proposer.max_tokens, or serve a longer context",
     smaller="lower proposer.max_tokens",
+    shrink="leave sees=true out of the proposer's spec",
 )
 WRITING = Wording(
     section="writer",

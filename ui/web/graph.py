@@ -266,13 +266,11 @@ def _links(view: RunView, line: frozenset[str], spots: Mapping[str, Place]) -> l
 def tooltip(node: Node, is_winner: bool = False) -> str:
     """What hovering over a node says, as HTML. ECharts fills in braces, so that those of the text are written as entities."""
     head = f"<b>{escaped(title(node))}</b> · {escaped(node.operation)}" + (" · ★ winner" if is_winner else "")
-    if node.gain is None or node.sd is None or node.p_best is None:
+    if node.gain is None or node.sd is None:
         figures = f"not measured yet · {node.trials} trials"
     else:
-        figures = (
-            f"gain <b>{signed(node.gain, 3)}</b> ± {node.sd:.3f}<br>P(best) {percent(node.p_best)} · {node.trials} "
-            f"{'trial' if node.trials == 1 else 'trials'}"
-        )
+        chance = "" if node.p_best is None else f"P(best) {percent(node.p_best)} · "
+        figures = f"gain <b>{signed(node.gain, 3)}</b> ± {node.sd:.3f}<br>{chance}{node.trials} {'trial' if node.trials == 1 else 'trials'}"
     words = clipped(" ".join(node.system_prompt.text.split()), 140)
     text = f'{head}<br>{figures}<br><span style="opacity:.75"><i>{escaped(words)}</i></span>'
     return text.replace("{", "&#123;").replace("}", "&#125;")

@@ -16,7 +16,8 @@ from data.records import Trial
 from data.runs import RunRecord
 from ui.eventlog import SITTING
 from ui.keeping import with_trial
-from ui.settings import Settings
+from ui.placebo import SEARCHES, placebo_view
+from ui.settings import PLACEBO_OF, Settings
 from ui.views import RunView, run_view
 
 if TYPE_CHECKING:
@@ -53,8 +54,10 @@ class Ledger:
         return _image_files(self._images_at)
 
     def runs(self) -> list[RunRecord]:
-        """The runs that have a lineage to show, newest first."""
-        return [run for run in self._store.runs() if run.kind == "optimize"]
+        """The runs that have a lineage to show, newest first, each followed by its placebo run."""
+        runs = [run for run in self._store.runs() if run.kind in SEARCHES]
+        placebos = {run.config[PLACEBO_OF]: run for run in runs if PLACEBO_OF in run.config}
+        return [shown for run in runs if PLACEBO_OF not in run.config for shown in (run, placebos.get(run.id)) if shown is not None]
 
     def view(self, run_id: str) -> RunView:
         """The run as it is now."""
@@ -62,6 +65,10 @@ class Ledger:
         if view.state != "finished":
             _view.clear(self.where, self._stamp, run_id)
         return view
+
+    def placebo(self, view: RunView) -> RunView | None:
+        """The placebo run of a run, as it is now; None where there is none."""
+        return None if view.placebo_of is not None else placebo_view(self._store, view.id)
 
     def pulse(self, view: RunView) -> Pulse:
         """Whether somebody may be at work on an unfinished run. A killed process leaves no word: then only time tells."""

@@ -13,9 +13,10 @@ import streamlit as st
 
 from data.errors import PhoropterError
 from data.identity import short
+from optimizer.methods import METHODS, OURS
 from ui.settings import Settings, resolve
 from ui.views import Node, RunView, word_diff
-from ui.web import claim, graph, pictures, verdicts
+from ui.web import claim, figures, graph, pictures, verdicts
 from ui.web.ledger import Ledger, Pulse
 from ui.web.markup import box, clipped, diff_html, escaped, signed
 from ui.web.pictures import Pair
@@ -155,8 +156,10 @@ def run_state(view: RunView, pulse: Pulse | None) -> str:
 
 
 def run_caption(view: RunView, images: int) -> str:
-    """When it began, and how large it is."""
-    return f"{run_began(view)} · {images:,} images"
+    """When it began, how large it is, and who searches where that is another method than our own."""
+    by = "" if view.method == OURS else f" · {METHODS[view.method].title}"
+    placebo = "" if view.placebo_of is None else f" · placebo of {short(view.placebo_of)}"
+    return f"{run_began(view)} · {images:,} images{by}{placebo}"
 
 
 def run_began(view: RunView) -> str:
@@ -170,12 +173,15 @@ def run_began(view: RunView) -> str:
 
 
 def _header(ledger: Ledger, view: RunView) -> None:
+    if view.placebo_of is not None:
+        belongs = f"It belongs to run {short(view.placebo_of)}, whose procedure it repeats where there is nothing to be found."
+        st.html(box("note", "A placebo run: all system prompts do the same, and every claim here is false.", belongs))
     if view.state == "finished" and view.comparison is not None:
         winner = "" if view.winner is None else f"winner {short(view.winner)} of {len(view.nodes)} system prompts · "
         st.html(
             f'<h2 class="ph-title">{escaped(claim.headline(view.comparison))}</h2>'
             f'<p class="ph-under">{winner}{escaped(_facts(view, ledger.images(view)))}</p>{claim.table(view.comparison)}'
-            f"{claim.beside(view.comparison, view.monitors, view.judge)}"
+            f"{figures.figures(view, ledger.placebo(view))}{claim.beside(view.comparison, view.monitors, view.judge)}"
         )
         return
     _progress(ledger, view)
@@ -184,7 +190,8 @@ def _header(ledger: Ledger, view: RunView) -> None:
 def _facts(view: RunView, images: int) -> str:
     run = view.config.get("run", {})
     engines = " → ".join(str(view.config[stage]["engine"]) for stage in ("reasoner", "generator", "judge") if stage in view.config)
-    facts = [f"{images:,} images", f"{view.rounds} rounds", duration(view.seconds), engines, f"prompts {run.get('prompts', '?')}"]
+    by = "" if view.method == OURS else f"searched with {METHODS[view.method].title}"
+    facts = [by, f"{images:,} images", f"{view.rounds} rounds", duration(view.seconds), engines, f"prompts {run.get('prompts', '?')}"]
     return " · ".join(fact for fact in facts if fact)
 
 
@@ -325,12 +332,10 @@ def node_label(node: Node, view: RunView) -> str:
 def node_html(node: Node, reference: str) -> str:
     """Figures and reason."""
     figures: list[tuple[str, str]] = []
-    if node.gain is not None and node.sd is not None and node.mean is not None and node.p_best is not None:
-        figures += [
-            (f"{signed(node.gain)} ± {node.sd:.3f}", f"gain over {reference}"),
-            (f"{node.mean:.3f}", "mean score"),
-            (graph.percent(node.p_best), "P(best)"),
-        ]
+    if node.gain is not None and node.sd is not None and node.mean is not None:
+        figures += [(f"{signed(node.gain)} ± {node.sd:.3f}", f"gain over {reference}"), (f"{node.mean:.3f}", "mean score")]
+    if node.p_best is not None:
+        figures.append((graph.percent(node.p_best), "P(best)"))
     figures += [(f"{node.trials:,}", "trials"), (f"{len(node.system_prompt.text.split())}", "words")]
     cells = "".join(f"<div><b>{escaped(value)}</b><span>{escaped(name)}</span></div>" for value, name in figures)
     how = OPERATIONS.get(node.operation, node.operation)

@@ -4,8 +4,10 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from tests.ui.web.toy import make_run
+from ui.web.serving import APP
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +44,19 @@ def embedded_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     asyncio.run(run())
     return home
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch):
+    """Opens the page on a home folder, with query parameters."""
+
+    def opened(home: Path, **parameters: str) -> AppTest:
+        monkeypatch.setenv("PHOROPTER_HOME", str(home))
+        page = AppTest.from_file(APP, default_timeout=20)
+        for name, value in parameters.items():
+            page.query_params[name] = value
+        page.run()
+        assert not page.exception
+        return page
+
+    return opened

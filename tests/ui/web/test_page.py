@@ -3,30 +3,12 @@
 import shutil
 from pathlib import Path
 
-import pytest
 from streamlit.testing.v1 import AppTest
 
 from data.identity import short
 from data.runs import RunRecord
 from data.store import open_store
 from ui.views import RunView, run_view
-from ui.web.serving import APP
-
-
-@pytest.fixture
-def open_page(monkeypatch: pytest.MonkeyPatch):
-    """Opens the page on a home folder, with query parameters."""
-
-    def opened(home: Path, **parameters: str) -> AppTest:
-        monkeypatch.setenv("PHOROPTER_HOME", str(home))
-        page = AppTest.from_file(APP, default_timeout=20)
-        for name, value in parameters.items():
-            page.query_params[name] = value
-        page.run()
-        assert not page.exception
-        return page
-
-    return opened
 
 
 def texts(page: AppTest) -> str:

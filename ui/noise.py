@@ -1,0 +1,356 @@
+"""Where the noise of a run's scores comes from, what it costs a comparison, and what to buy next: for terminal and pages.
+
+The arithmetic is the optimizer's (noise.py, difference_noise.py, power.py). Here a run's trials go in, and a table and sentences come out.
+Nothing is kept: it is computed when somebody asks.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from data.errors import UsageError
+from data.identity import short
+from optimizer.methods import OURS
+
+if TYPE_CHECKING:
+    from data.records import Trial
+    from data.store import Store
+    from optimizer.noise import Component, Components
+    from optimizer.power import Costs, Design, Purchase
+    from optimizer.stats import Interval
+    from ui.views import RunView
+
+RESAMPLES = 400
+"""Enough for the bounds' second digit; a ledger of 140 system prompts on 87 prompts takes two seconds."""
+GAINS = (0.02, 0.05, 0.10)
+IMAGES = (1, 2, 4)
+"""Of each prompt, each from a rewrite of its own: how many there may be in a comparison."""
+ONE_LOOK_IN_IMAGES = 0.3
+ONE_REWRITE_IN_IMAGES = 0.1
+"""What these cost against an image, where a small language model rewrites and a small vision model judges: about that."""
+LARGE = 0.2
+"""From this share of what a comparison sees on, the judge's noise is worth doing something about."""
+SAME = 0.03
+"""An interval that is wider by no more than this is as good."""
+PARTS = ("prompt", "interaction", "sample", "seed", "look")
+"""The sources from the outside in, by their names in optimizer/noise.py."""
+LABELS = {
+    "prompt": "prompt",
+    "interaction": "by system prompt",
+    "sample": "rewrite (sample)",
+    "seed": "image (seed)",
+    "look": "judge (look)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One source of a score's variance. ``within``: the source that it is a part of, "" for one that stands for itself.
+
+    ``variance`` None: not measured, and ``note`` says where it is instead. ``share``: of all variance of a score under one system prompt.
+    ``repetitions``: on how many it rests; 0 where it comes from the judge's calibration.
+    """
+
+    name: str
+    within: str
+    variance: "Interval | None"
+    share: float | None
+    repetitions: int
+    note: str
+
+    @property
+    def sd(self) -> float | None:
+        """In scores."""
+        return None if self.variance is None else math.sqrt(self.variance.estimate)
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """What is known of a run's noise. ``components``: of scores. ``compared``: of differences between system prompts, as
+    optimizer/difference_noise.py has them; None where there are none. ``judge_sd``: what the judge's calibration says, None where there is
+    none. ``gain``: what the winner gains, confirmed if it is. ``prompts``: how many the confirmation compares on.
+    """
+
+    run_id: str
+    judge: str
+    components: "Components"
+    compared: "Components | None"
+    judge_sd: float | None
+    gain: float | None
+    prompts: int | None
+    search_sd: float | None
+
+    @property
+    def total(self) -> float:
+        """The variance of a score under one system prompt, in squared scores."""
+        parts = (self.components.prompt, self.components.sample, self.components.seed, self.components.look)
+        return sum(part.variance.estimate for part in parts if part is not None)
+
+    @property
+    def priced(self) -> "Components":
+        """What a comparison is reckoned by: differences where there are any, else scores."""
+        return self.components if self.compared is None else self.compared
+
+    @property
+    def repeated(self) -> bool:
+        """Whether what another image of the same prompt buys is known."""
+        parts = (self.priced.sample, self.priced.seed)
+        return any(part is not None and part.variance.low is not None for part in parts)
+
+    @property
+    def judge_variance(self) -> float | None:
+        """As measured by second looks, else as calibrated."""
+        if self.components.look is not None:
+            return self.components.look.variance.estimate
+        return None if self.judge_sd is None else self.judge_sd**2
+
+
+def noise_of(store: "Store", view: "RunView") -> Noise:
+    """The noise of a run's trials; UsageError where they are too few to say anything."""
+    from optimizer.difference_noise import difference_components
+    from optimizer.noise import variance_components
+    from ui.exporting import engines_of, own_trials
+
+    record = store.run(view.id)
+    trials = list(own_trials(store, record))
+    _check_enough(view, trials)
+    engines = engines_of(store, record) or {}
+    return Noise(
+        view.id,
+        str(view.config.get("judge", {}).get("engine", "")),
+        variance_components(trials, resamples=RESAMPLES),
+        difference_components(trials, resamples=RESAMPLES),
+        _calibrated_sd(store, engines.get("judge", "")),
+        _gain(view),
+        _confirmed_on(view),
+        view.noise_sd if view.method == OURS else None,
+    )
+
+
+def _check_enough(view: "RunView", trials: "Sequence[Trial]") -> None:
+    prompts = {trial.request.prompt.id for trial in trials if trial.score is not None}
+    if len(prompts) < 2:
+        raise UsageError(
+            f"run {short(view.id)} has scores on {'no prompt' if not prompts else 'one prompt'}: noise shows only between several",
+            hint="`phoropter runs` says how many images each run has",
+        )
+
+
+def _calibrated_sd(store: "Store", judge: str) -> float | None:
+    from ui.calibrating import calibration_of
+
+    report = calibration_of(store, judge)
+    return None if report is None or report.pairs else report.value_sd
+
+
+def _gain(view: "RunView") -> float | None:
+    gain = view.gain or {}
+    found = gain.get("held_out") or gain.get("shrunk")
+    return None if found is None else found["estimate"]
+
+
+def _confirmed_on(view: "RunView") -> int | None:
+    entries: Sequence[Mapping[str, Any]] = (view.comparison or {}).get("best_against", ())
+    return max((entry["prompts"] for entry in entries), default=None)
+
+
+# -- the table
+
+
+def sources(noise: Noise) -> list[Source]:
+    """A row for each source, from the outside in: what it adds, or where it is instead."""
+    rows: list[Source] = []
+    outer = ""
+    for name in PARTS:
+        if name == "interaction":
+            rows.append(_interaction(noise))
+            continue
+        part: Component | None = getattr(noise.components, name)
+        if part is not None:
+            rows.append(_measured(name, part, noise, _holds(noise, name)))
+            outer = name
+        elif name == "look" and noise.judge_sd is not None:
+            rows.append(_calibrated(noise, outer))
+        else:
+            rows.append(Source(name, outer, None, None, 0, f"not measured: it is in {LABELS[outer]}"))
+    return rows
+
+
+def _measured(name: str, part: "Component", noise: Noise, note: str, within: str = "") -> Source:
+    return Source(name, within, part.variance, _share(part.variance.estimate, noise), part.degrees, note)
+
+
+def _holds(noise: Noise, name: str) -> str:
+    """What else is in a measured source: all that is not measured further in, up to the next one that is."""
+    held: list[str] = []
+    for inner in ("sample", "seed", "look")[("prompt", "sample", "seed", "look").index(name) :]:
+        if getattr(noise.components, inner) is not None:
+            break
+        held.append({"sample": "the rewrite's", "seed": "the image's", "look": "the judge's"}[inner])
+    return f"with {' and '.join(held)}" if held else ""
+
+
+def _interaction(noise: Noise) -> Source:
+    if noise.compared is None or not noise.repeated or noise.compared.interaction is None:
+        return Source("interaction", "prompt", None, None, 0, "not measured: no two system prompts were tried twice on enough prompts")
+    return _measured("interaction", noise.compared.interaction, noise, "does not cancel when they are compared", "prompt")
+
+
+def _calibrated(noise: Noise, outer: str) -> Source:
+    from optimizer.stats import Interval
+
+    assert noise.judge_sd is not None, "asked only where the judge is calibrated"
+    variance = noise.judge_sd**2
+    note = f"as calibrated, on painted scenes; it is in {LABELS[outer]}"
+    return Source("look", outer, Interval(variance, None, None), _share(variance, noise), 0, note)
+
+
+def _share(variance: float, noise: Noise) -> float:
+    return min(1.0, variance / noise.total) if noise.total > 0.0 else 0.0
+
+
+# -- what it means
+
+
+def prompts_for(noise: Noise) -> list[tuple[int, list[int | None]]]:
+    """For each of IMAGES: on how many prompts each of GAINS is found with 80% power. None where it is not known, or more than a million."""
+    from optimizer.power import Design
+
+    return [
+        (images, [_needed(noise, gain, Design(samples=images)) if images == 1 or noise.repeated else None for gain in GAINS])
+        for images in IMAGES
+    ]
+
+
+def _needed(noise: Noise, gain: float, design: "Design") -> int | None:
+    from optimizer.power import prompts_needed
+
+    try:
+        return prompts_needed(noise.priced, gain, design)
+    except OverflowError:
+        return None
+
+
+def found_from(noise: Noise) -> float | None:
+    """The smallest gain, in hundredths, that the confirmation's prompts find with 80% power, one image of each; None where none does."""
+    from optimizer.power import difference_variance, power_of
+
+    variance = difference_variance(noise.priced)
+    prompts = noise.prompts or 0
+    return next((step / 100 for step in range(1, 101) if power_of(variance, step / 100, prompts) >= 0.8), None)
+
+
+def cancelled(noise: Noise) -> float | None:
+    """The share of a score's variance that is gone when two system prompts are tried on the same prompts and seeds."""
+    from optimizer.power import difference_variance
+
+    if noise.compared is None or noise.total <= 0.0:
+        return None
+    return max(0.0, 1.0 - difference_variance(noise.compared) / 2 / noise.total)
+
+
+def advice(noise: Noise) -> list[str]:
+    """What to do about it, in whole sentences, the most important first."""
+    return [sentence for sentence in (_purchase_words(noise), _found_words(noise), _judge_words(noise)) if sentence]
+
+
+def _purchase_words(noise: Noise) -> str:
+    """What the next images are best spent on."""
+    from optimizer.power import ONCE, Design, best_purchase, difference_variance
+
+    if not noise.repeated:
+        return (
+            "Buy more prompts, with one image of each: for the same images, a second one of the same prompt is never worth more. "
+            "How much less is not known, since too few were drawn twice."
+        )
+    bought = best_purchase(noise.priced, 100, _costs())
+    if bought is not None and bought.design != ONCE:
+        return f"Buy {_design_words(bought)}: for the same money, that says more than one image of each."
+    once = difference_variance(noise.priced)
+    wider = math.sqrt(2 * difference_variance(noise.priced, Design(samples=2)) / once) - 1 if once > 0.0 else 0.0
+    if wider <= SAME:
+        return "Buy images, of whichever prompts: a second one of the same prompt, from a rewrite of its own, is worth as much as another prompt."
+    if wider >= LARGE:
+        return f"Buy more prompts, with one image of each: a second one buys little. Intervals would be {wider:.0%} wider for the same images."
+    return (
+        f"Buy more prompts, with one image of each; where there are no more, a second one of the same prompt is nearly as good "
+        f"(intervals {wider:.0%} wider for the same images)."
+    )
+
+
+def _costs() -> "Costs":
+    from optimizer.power import Costs
+
+    return Costs(ONE_REWRITE_IN_IMAGES, 1.0, ONE_LOOK_IN_IMAGES)
+
+
+def _design_words(bought: "Purchase") -> str:
+    design = bought.design
+    parts = [(design.samples, "rewrites of each prompt"), (design.seeds, "images of each rewrite"), (design.looks, "looks of the judge at each image")]
+    return ", ".join(f"{times} {what}" for times, what in parts if times > 1)
+
+
+def _found_words(noise: Noise) -> str:
+    if noise.prompts is None:
+        return ""
+    least = found_from(noise)
+    if least is None:
+        return f"The {noise.prompts} prompts of the confirmation find no gain with 80% power."
+    return f"The {noise.prompts} prompts of the confirmation find a gain of {least:.2f} or more with 80% power."
+
+
+def _judge_words(noise: Noise) -> str:
+    from optimizer.power import difference_variance
+
+    variance = noise.judge_variance
+    if variance is None:
+        return f"How much of it is the judge's is not known; to find out: phoropter judge calibrate '{noise.judge}'" if noise.judge else ""
+    seen = difference_variance(noise.priced) / 2
+    if variance == 0.0 or variance < LARGE * seen:
+        return ""
+    share = f"The judge's noise is {min(1.0, variance / seen):.0%} of what a comparison sees"
+    times = "" if noise.gain is None or noise.gain <= 0.0 else f", and {math.sqrt(variance) / noise.gain:.1f} times the gain, on each image"
+    return f"{share}{times}: put a second judge beside it (--judge \"panel: SPEC + SPEC\"), or choose one that wavers less."
+
+
+# -- as JSON
+
+
+def noise_to_json(noise: Noise) -> dict[str, Any]:
+    """The report (docs/json.md)."""
+    components = noise.components
+    shared = cancelled(noise)
+    return {
+        "run": noise.run_id,
+        "trials": components.trials,
+        "unscored": components.unscored,
+        "prompts": components.prompts,
+        "system_prompts": components.system_prompts,
+        "sd": round(math.sqrt(noise.total), 6),
+        "sources": [_source_to_json(source) for source in sources(noise)],
+        "cancels": None if shared is None else round(shared, 6),
+        "prompts_needed": [
+            {"images": images, "gains": [{"gain": gain, "prompts": needed} for gain, needed in zip(GAINS, row, strict=True)]}
+            for images, row in prompts_for(noise)
+        ],
+        "confirmation": None if noise.prompts is None else {"prompts": noise.prompts, "finds": found_from(noise)},
+        "advice": advice(noise),
+        "search_sd": noise.search_sd,
+    }
+
+
+def _source_to_json(source: Source) -> dict[str, Any]:
+    variance = source.variance
+    bounds = (None, None) if variance is None else (variance.low, variance.high)
+    return {
+        "source": source.name,
+        "within": source.within or None,
+        "variance": None if variance is None else round(variance.estimate, 8),
+        "low": None if bounds[0] is None else round(bounds[0], 8),
+        "high": None if bounds[1] is None else round(bounds[1], 8),
+        "sd": None if source.sd is None else round(source.sd, 6),
+        "share": None if source.share is None else round(source.share, 6),
+        "repetitions": source.repetitions,
+        "note": source.note,
+    }
