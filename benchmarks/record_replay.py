@@ -30,6 +30,7 @@ from data.runs import RunRecord
 from data.store import Store, open_store
 from generator.engines.embedded import EmbeddedGenerator
 from optimizer import moments
+from optimizer.ancestry import wording
 from optimizer.breeding import Mutation
 from optimizer.evaluate import Evaluator, Pipeline
 from optimizer.judges.scene import SceneJudge
@@ -37,7 +38,7 @@ from optimizer.moments import SOURCES
 from optimizer.noise import Component, components_of
 from optimizer.pairs import Pairs
 from optimizer.plan import Measurement, Planner, Policy
-from optimizer.propose import proposal_request, propose, wording
+from optimizer.propose import proposal_request, propose
 from optimizer.proposers.embedded import EmbeddedProposer
 from optimizer.stage import StageLimits
 from reasoner.engines.embedded import EmbeddedReasoner

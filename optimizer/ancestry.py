@@ -23,6 +23,12 @@ def sentences(text: str) -> dict[str, str]:
     return {" ".join(re.findall(r"\w[\w'-]*", part.casefold())): part.strip() for part in parts if re.search(r"\w", part)}
 
 
+def wording(text: str) -> str:
+    """What makes two system prompts the same for a reader: their words in order, without case, punctuation, bullets, numbering and
+    spacing."""
+    return " ".join(sentences(text))
+
+
 @dataclass(frozen=True, slots=True)
 class Made:
     """What a system prompt ``added`` to its parents and ``removed`` from them that no earlier change accounts for; ``edit``: it kept most
@@ -53,19 +59,24 @@ class Ancestry:
         first = frozenset(self._texts[parents[0]])
         inherited = frozenset[int]().union(*(self.changes[parent] for parent in parents)) - frozenset(self._roots)
         has = {change for change in inherited if not self._made[change].added or self._made[change].added & own}
-        added, removed = own - first, first - own
-        for change in has - self.changes[parents[0]]:
-            added, removed = added - self._made[change].added, removed - self._made[change].removed
-        for change in self.changes[parents[0]] - has:
-            removed -= self._made[change].added
+        root, edit = self.root_of(parents[0]), len(first & own) >= KEPT * len(first)
+        added, removed = self._left_over(own, root, has)
         for change, made in enumerate(self._made):
-            if change not in inherited and made.added and made.added <= added and made.removed <= removed:
+            # That a text written anew lacks a sentence, too, makes it nobody's edit.
+            alike = bool(made.added) or (edit and bool(made.removed))
+            if change not in inherited and alike and made.added <= added and made.removed <= removed:
                 has.add(change)
                 added, removed = added - made.added, removed - made.removed
+        added, removed = self._left_over(own, root, has)
         new = {len(self._texts)} if added or removed else set[int]()
-        made = Made(added, removed, len(first & own) >= KEPT * len(first))
-        self._enter(text, made, frozenset({self.root_of(parents[0])} | has | new))
+        made = Made(added, removed, edit)
+        self._enter(text, made, frozenset({root} | has | new))
         return bool(new)
+
+    def _left_over(self, own: frozenset[str], root: int, has: Collection[int]) -> tuple[frozenset[str], frozenset[str]]:
+        """What a text of these sentences has beyond ``root`` with the changes that it ``has``, and what it lacks of that."""
+        expected = frozenset(self._lines(root, has))
+        return own - expected, expected - own
 
     def put_together(self, text: str, root: int, changes: Collection[int]) -> None:
         """Takes in the next node: ``text`` is ``root`` with ``changes`` (:meth:`composed`), and nothing else."""
@@ -86,10 +97,13 @@ class Ancestry:
 
     def composed(self, root: int, changes: Collection[int]) -> str:
         """The text of ``root`` with these changes, in the order in which they were made."""
+        return "\n".join(self._lines(root, changes).values())
+
+    def _lines(self, root: int, changes: Collection[int]) -> dict[str, str]:
         lines = dict(self._texts[root])
         for change in sorted(changes):
             made = self._made[change]
             for sentence in made.removed:
                 lines.pop(sentence, None)
             lines.update((sentence, line) for sentence, line in self._texts[change].items() if sentence in made.added)
-        return "\n".join(lines.values())
+        return lines

@@ -37,9 +37,7 @@ def _differences(trials: Sequence[Trial]) -> dict[Place, float]:
     counts = Counter(place.system_prompt for place in scores)
     most = max(counts, key=lambda one: (counts[one], one), default="")
     common = {place[1:]: score for place, score in scores.items() if place.system_prompt == most}
-    return {
-        place: score - common[place[1:]] for place, score in scores.items() if place.system_prompt != most and place[1:] in common
-    }
+    return {place: score - common[place[1:]] for place, score in scores.items() if place.system_prompt != most and place[1:] in common}
 
 
 def _place(trial: Trial) -> Place:

@@ -48,7 +48,7 @@ def estimated_scale(rows: Rows, mean: Floats, effective: float, guess: Scale, tr
 
 def _means(values: Floats, weights: Floats, groups: Ints) -> tuple[Floats, Floats]:
     """The mass and the weighted mean of each group."""
-    masses: Floats = np.bincount(groups, weights)
+    masses = np.bincount(groups, weights).astype(np.float64)
     return masses, np.bincount(groups, weights * values) / masses
 
 
@@ -95,7 +95,7 @@ def _log_likelihood(rest: Floats, spread: float, degrees: float | None) -> float
     return float(each.sum()) - rest.size * math.log(max(spread, LEAST_SD))
 
 
-def spread_by_prompt(rows: Rows, mean: Floats, scale: Scale) -> Floats:
+def spread_by_prompt(rows: Rows, mean: Floats) -> Floats:
     """How far scores of a prompt lie apart, its level and the system prompts' means taken off, relative to all prompts (1: as far as
     usual), [prompts].
 

@@ -7,14 +7,15 @@ asked for something new. Prompts are met by chance, more often such as tell syst
 clock, no concurrency; the same trials in give the same round out.
 """
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
 
 from data.identity import derived_random, derived_seed
 from data.records import Derivation, Operation, SystemPrompt, Trial, TrialRequest
-from optimizer.ancestry import Ancestry
+from optimizer.ancestry import Ancestry, wording
 from optimizer.breeding import Mutation, mutation, promising
 from optimizer.events import Standing
 from optimizer.pairs import Pairs
@@ -26,6 +27,8 @@ BARREN_TRIALS = 8
 """A system prompt without a score after so many trials is left alone."""
 LEAST_IMAGES = 200
 """Before so many images the search does not give up: what a proposal brings is not known yet."""
+LARGEST_ROUND = 16
+"""Decisions about more images at once rest on too little; a pool of generators is filled by more rounds."""
 REFUSAL = 1 / 3
 """A refused proposal counts as so much of one: the request is made again, and a proposer with nothing new to say is not asked for ever."""
 
@@ -55,14 +58,20 @@ class Policy:
     head_start: float = 3.0
     shortlist: int = 3
     max_words: int = 260
-    price: float = 0.0
+    price: float = 2e-4
     prior: Prior = Prior()
 
     @classmethod
     def filling(cls, batch: int) -> Self:
-        """The policy for a generator that takes ``batch`` images at once: rounds as large as that, and enough under way that it is never
-        idle."""
-        return cls() if batch <= cls().round_size else cls(round_size=batch, ahead=3, thinking=6)
+        """The policy for a generator that has ``batch`` images under way at once: rounds that fill it, up to 16, and enough of them that it
+        is never idle, though rewriting and judging take about as long as a batch, and a proposal five times as long
+        (benchmarks/utilisation.py)."""
+        usual = cls()
+        if batch <= usual.round_size:
+            return usual
+        size = min(batch, LARGEST_ROUND)
+        rounds = math.ceil(batch / size)
+        return replace(usual, round_size=size, ahead=3 * rounds, thinking=6 * rounds)
 
 
 @dataclass(slots=True)
@@ -98,6 +107,8 @@ class Round:
     """What is decided at once."""
 
     number: int
+    beliefs: Beliefs
+    """What the decisions rest on."""
     measurements: tuple[Measurement, ...]
     mutations: tuple[Mutation, ...] = ()
     composites: tuple[tuple[int, Derivation], ...] = ()
@@ -116,6 +127,7 @@ class Planner:
         self._posterior = LineagePosterior(policy.prior)
         self._by_id: dict[str, int] = {}
         self._by_changes: dict[frozenset[int], int] = {}
+        self._wordings: set[str] = set()
         self._ancestry = Ancestry()
         self._fresh: list[Measurement] = []
         self._planned = 0
@@ -126,6 +138,11 @@ class Planner:
 
     def knows(self, system_prompt: SystemPrompt) -> bool:
         return system_prompt.id in self._by_id
+
+    @property
+    def wordings(self) -> frozenset[str]:
+        """The wordings of all system prompts so far."""
+        return frozenset(self._wordings)
 
     def node(self, system_prompt_id: str) -> int:
         return self._by_id[system_prompt_id]
@@ -148,6 +165,7 @@ class Planner:
         self._posterior.add(parents, derivation.operation, self._ancestry.changes[node] - {node}, new=new)
         self._by_id[derivation.child.id] = node
         self._by_changes.setdefault(self._ancestry.changes[node], node)
+        self._wordings.add(wording(text))
         self.candidates.append(Candidate(derivation.child, parents, derivation.operation))
         return node
 
@@ -156,7 +174,7 @@ class Planner:
         planned = self.candidates[node].planned
         # Roots begin on the same pairs.
         name = node if self.candidates[node].parents else "root"
-        for pair in self._pairs.fresh(planned, count, self._posterior.spread_by_prompt(), name, len(planned)):
+        for pair in self._pairs.fresh(planned, count, self._posterior.spread_by_prompt, name, len(planned)):
             planned.add(pair)
             into.append(Measurement(node, pair))
         self._planned += count
@@ -207,7 +225,7 @@ class Planner:
             composite = self._composite(beliefs, draw, generator, composites)
             node = self._leader(draw) if composite is None else composite
             self._plan(node, min(self.policy.block, size - len(measurements)), measurements)
-        return Round(number, tuple(measurements), tuple(mutations), tuple(composites))
+        return Round(number, beliefs, tuple(measurements), tuple(mutations), tuple(composites))
 
     def _due(self) -> bool:
         """Whether it is time for another proposal."""
@@ -244,11 +262,12 @@ class Planner:
         chosen = promising(beliefs, draw, edits, self._composed, generator)
         root = self._ancestry.root_of(int(beliefs.mean.argmax()))
         together = frozenset({root, *chosen})
-        if together in self._by_changes:
-            return self._by_changes[together]
         child = SystemPrompt(self._ancestry.composed(root, chosen))
-        if self.knows(child) or not child.text or len(child.text.split()) > self.policy.max_words:
-            return self._by_id.get(child.id)
+        known = self._by_changes.get(together, self._by_id.get(child.id))
+        if known is not None:
+            return None if self.candidates[known].barren else known
+        if not child.text or len(child.text.split()) > self.policy.max_words:
+            return None
         reason = f"{len(chosen)} of {len(edits)} changes together"
         derivation = Derivation(child, self._nearest(together, root), Operation.MERGE, reason)
         node = self._enter(derivation, together)
@@ -264,9 +283,10 @@ class Planner:
     def standings(self, beliefs: Beliefs, number: int) -> tuple[Standing, ...]:
         """What is believed of every candidate, in order of birth."""
         p_best = beliefs.p_best(np.random.default_rng(derived_seed(self._seed, "standing", number)))
-        sd = beliefs.sd
+        # Several good changes may promise more than there is.
+        mean, sd = beliefs.mean.clip(0.0, 1.0), beliefs.sd
         return tuple(
-            Standing(candidate.system_prompt.id, float(beliefs.mean[node]), float(sd[node]), float(p_best[node]), candidate.scored)
+            Standing(candidate.system_prompt.id, float(mean[node]), float(sd[node]), float(p_best[node]), candidate.scored)
             for node, candidate in enumerate(self.candidates)
         )
 

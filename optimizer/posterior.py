@@ -166,6 +166,7 @@ class LineagePosterior:
         self._inherits: Floats = np.zeros((0, 0))
         self._fitted_at = 0
         self._beliefs: Beliefs | None = None
+        self._spread_by_prompt: dict[int, float] = {}
 
     def __len__(self) -> int:
         return len(self._parents)
@@ -209,13 +210,10 @@ class LineagePosterior:
             self._beliefs = self._updated()
         return self._beliefs
 
+    @property
     def spread_by_prompt(self) -> dict[int, float]:
-        """How much scores tell on each prompt that was met, relative to all (noisescale.py)."""
-        if not len(self._scores):
-            return {}
-        beliefs = self.beliefs()
-        spreads = spread_by_prompt(self._scores.rows(), beliefs.mean, beliefs.scale)
-        return {prompt: float(spread) for prompt, spread in zip(self._scores.prompts, spreads, strict=True) if isinstance(prompt, int)}
+        """How much scores told on each prompt that was met, relative to all (noisescale.py), when the noise was last estimated."""
+        return self._spread_by_prompt
 
     @_on_one_thread
     def _updated(self) -> Beliefs:
@@ -233,19 +231,22 @@ class LineagePosterior:
         rows = self._scores.rows()
         scale = estimated_scale(rows, beliefs.mean, effective, self.prior.scale, self.prior.trust)
         self._scores.rescale(*with_tails(rows, beliefs.mean, scale))
+        spreads = spread_by_prompt(rows, beliefs.mean)
+        named = zip(self._scores.prompts, spreads.tolist(), strict=True)
+        self._spread_by_prompt = {prompt: spread for prompt, spread in named if isinstance(prompt, int)}
 
     def _estimate_heredity(self) -> None:
-        """The most plausible spreads, one after the other, and then what each operation typically does."""
+        """The most plausible spreads, and then what each operation typically does."""
         problem = self._problem(self._best_measured())
-        heredity = self.heredity
-        stretched = [replace(heredity, stretch=step) for step in STEPS]
-        heredity = max(
-            stretched, key=lambda each: problem.evidence(self._expected(each), self._spreads(each), each.own) - self._implausible(each)
-        )
-        owned = [replace(heredity, own=step * self.prior.own) for step in STEPS]
-        heredity = max(
-            owned, key=lambda each: problem.evidence(self._expected(each), self._spreads(each), each.own) - self._implausible(each)
-        )
+
+        def plausible(each: Heredity) -> float:
+            return problem.evidence(self._expected(each), self._spreads(each), each.own) - self._implausible(each)
+
+        # Together at first: what is not passed on looks like large changes while ``own`` is believed to be small.
+        guesses = [replace(self.heredity, stretch=stretch, own=step * self.prior.own) for stretch in STEPS[::2] for step in STEPS[::2]]
+        heredity = max(guesses, key=plausible)
+        heredity = max((replace(heredity, stretch=step) for step in STEPS), key=plausible)
+        heredity = max((replace(heredity, own=step * self.prior.own) for step in STEPS), key=plausible)
         self.heredity = heredity
         beliefs = self._fit()
         changes = beliefs.changes(beliefs.mean)

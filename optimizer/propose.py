@@ -165,12 +165,6 @@ async def propose(
     return replace(proposal, text=text, reason=printable(proposal.reason))
 
 
-def wording(text: str) -> str:
-    """What makes two system prompts the same for a reader: their words in order, without case, punctuation, bullets, numbering and
-    spacing."""
-    return " ".join(sentences(text))
-
-
 def _said(text: str, known: frozenset[str]) -> bool:
     """Whether one of the ``known`` wordings is made up of the sentences of ``text``."""
     own = sentences(text)

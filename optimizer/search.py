@@ -23,7 +23,7 @@ from optimizer.breeding import Mutation
 from optimizer.budget import Budget
 from optimizer.events import Born, Event, Phase, ProposalDone, RoundSealed, TrialDone
 from optimizer.plan import Measurement, Planner, Round
-from optimizer.propose import Refusal, lint, proposal_request, propose, wording
+from optimizer.propose import Refusal, lint, proposal_request, propose
 from optimizer.proposers import Proposal, ProposalRequest
 from optimizer.stage import Stage
 from optimizer.trial import failure_of
@@ -83,7 +83,8 @@ class Search:
         try:
             while True:
                 while len(under_way) <= self.planner.policy.ahead and planned < self.images and self._goes_on(under_way):
-                    decided = self.planner.next_round(number, self.images - planned)
+                    # In a thread: what is under way goes on meanwhile.
+                    decided = await asyncio.to_thread(self.planner.next_round, number, self.images - planned)
                     for node, derivation in decided.composites:
                         yield Born(node, derivation)
                     under_way.append(self._start(decided))
@@ -114,8 +115,7 @@ class Search:
         return _Running(decided, measure(self.planner, self.evaluator, decided.measurements))
 
     def _ask(self, decided: Round) -> "list[asyncio.Task[_Proposed]]":
-        beliefs = self.planner.beliefs()
-        known = frozenset(wording(candidate.system_prompt.text) for candidate in self.planner.candidates)
+        known = self.planner.wordings
         return [
             asyncio.create_task(
                 self._propose(
@@ -123,7 +123,7 @@ class Search:
                     proposal_request(
                         self.planner.candidates,
                         mutation,
-                        beliefs,
+                        decided.beliefs,
                         max_words=self.planner.policy.max_words,
                         seed=derived_seed(self.seed, "proposal", decided.number, index),
                     ),
@@ -160,7 +160,7 @@ class Search:
                 for event in self._take(proposed):
                     yield event
             self.asked.popleft()
-        yield sealed(self.planner, self.budget, running.round.number, Phase.SEARCH, running.measuring)
+        yield await asyncio.to_thread(sealed, self.planner, self.budget, running.round.number, Phase.SEARCH, running.measuring)
 
     def _count_lost(self, trials: Sequence[Trial]) -> None:
         """Ends a run that has had nothing but failures for a while, of whatever kind."""

@@ -7,6 +7,7 @@ Nothing is kept: it is computed when somebody asks.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from data.errors import UsageError
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from optimizer.stats import Interval
     from ui.views import RunView
 
-RESAMPLES = 400
-"""Enough for the bounds' second digit; a ledger of 140 system prompts on 87 prompts takes two seconds."""
+RESAMPLES = 300
+"""Enough for bounds that are looked at and not claimed; 140 system prompts on 87 prompts take under two seconds."""
 GAINS = (0.02, 0.05, 0.10)
 IMAGES = (1, 2, 4)
 """Of each prompt, each from a rewrite of its own: how many there may be in a comparison."""
@@ -34,19 +35,16 @@ LARGE = 0.2
 SAME = 0.03
 """An interval that is wider by no more than this is as good."""
 PARTS = ("prompt", "interaction", "sample", "seed", "look")
-"""The sources from the outside in, by their names in optimizer/noise.py."""
-LABELS = {
-    "prompt": "prompt",
-    "interaction": "by system prompt",
-    "sample": "rewrite (sample)",
-    "seed": "image (seed)",
-    "look": "judge (look)",
-}
+INNER = ("prompt", "sample", "seed", "look")
+"""The sources from the outside in, by their names in optimizer/noise.py; and those of them that are each within the one before."""
+WORDS = {"prompt": "prompt", "interaction": "by system prompt", "sample": "rewrite", "seed": "image", "look": "judge"}
+"""What people call them: a sample is a rewrite, a seed an image, a look the judge's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One source of a score's variance. ``within``: the source that it is a part of, "" for one that stands for itself.
+    """One source of a score's variance, with the sources further in that it ``holds``, since they were not repeated apart. ``within``: the
+    source that it is a part of, "" for one that stands for itself.
 
     ``variance`` None: not measured, and ``note`` says where it is instead. ``share``: of all variance of a score under one system prompt.
     ``repetitions``: on how many it rests; 0 where it comes from the judge's calibration.
@@ -58,6 +56,18 @@ class Source:
     share: float | None
     repetitions: int
     note: str
+    holds: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """In words, with all that it holds."""
+        *first, last = (WORDS[name] for name in (self.name, *self.holds))
+        return f"{', '.join(first)} and {last}" if first else last
+
+    @property
+    def part(self) -> bool:
+        """Whether it is told beside the whole that it is a part of."""
+        return bool(self.within) and (self.variance is not None or self.name == "interaction")
 
     @property
     def sd(self) -> float | None:
@@ -161,49 +171,42 @@ def _confirmed_on(view: "RunView") -> int | None:
 def sources(noise: Noise) -> list[Source]:
     """A row for each source, from the outside in: what it adds, or where it is instead."""
     rows: list[Source] = []
-    outer = ""
+    outer: Source | None = None
     for name in PARTS:
+        part: Component | None = getattr(noise.components, name)
         if name == "interaction":
             rows.append(_interaction(noise))
-            continue
-        part: Component | None = getattr(noise.components, name)
-        if part is not None:
-            rows.append(_measured(name, part, noise, _holds(noise, name)))
-            outer = name
-        elif name == "look" and noise.judge_sd is not None:
-            rows.append(_calibrated(noise, outer))
+        elif part is not None:
+            outer = Source(name, "", part.variance, _share(part.variance.estimate, noise), part.degrees, "", _held(noise, name))
+            rows.append(outer)
         else:
-            rows.append(Source(name, outer, None, None, 0, f"not measured: it is in {LABELS[outer]}"))
+            assert outer is not None, "of several prompts, the variance between them is known"
+            rows.append(_unmeasured(noise, name, outer))
     return rows
 
 
-def _measured(name: str, part: "Component", noise: Noise, note: str, within: str = "") -> Source:
-    return Source(name, within, part.variance, _share(part.variance.estimate, noise), part.degrees, note)
-
-
-def _holds(noise: Noise, name: str) -> str:
-    """What else is in a measured source: all that is not measured further in, up to the next one that is."""
-    held: list[str] = []
-    for inner in ("sample", "seed", "look")[("prompt", "sample", "seed", "look").index(name) :]:
-        if getattr(noise.components, inner) is not None:
-            break
-        held.append({"sample": "the rewrite's", "seed": "the image's", "look": "the judge's"}[inner])
-    return f"with {' and '.join(held)}" if held else ""
+def _held(noise: Noise, name: str) -> tuple[str, ...]:
+    """All that is not measured further in, up to the next source that is."""
+    inner = INNER[INNER.index(name) + 1 :]
+    return tuple(takewhile(lambda one: getattr(noise.components, one) is None, inner))
 
 
 def _interaction(noise: Noise) -> Source:
     if noise.compared is None or not noise.repeated or noise.compared.interaction is None:
         return Source("interaction", "prompt", None, None, 0, "not measured: no two system prompts were tried twice on enough prompts")
-    return _measured("interaction", noise.compared.interaction, noise, "does not cancel when they are compared", "prompt")
+    part = noise.compared.interaction
+    share = _share(part.variance.estimate, noise)
+    return Source("interaction", "prompt", part.variance, share, part.degrees, "does not cancel when they are compared")
 
 
-def _calibrated(noise: Noise, outer: str) -> Source:
+def _unmeasured(noise: Noise, name: str, outer: Source) -> Source:
+    """A source that was not repeated in this run; of the judge, its calibration may tell all the same."""
     from optimizer.stats import Interval
 
-    assert noise.judge_sd is not None, "asked only where the judge is calibrated"
+    if name != "look" or noise.judge_sd is None:
+        return Source(name, outer.name, None, None, 0, f"not measured apart: it is in {outer.label}")
     variance = noise.judge_sd**2
-    note = f"as calibrated, on painted scenes; it is in {LABELS[outer]}"
-    return Source("look", outer, Interval(variance, None, None), _share(variance, noise), 0, note)
+    return Source(name, outer.name, Interval(variance, None, None), _share(variance, noise), 0, "as calibrated, on painted scenes")
 
 
 def _share(variance: float, noise: Noise) -> float:
@@ -214,13 +217,11 @@ def _share(variance: float, noise: Noise) -> float:
 
 
 def prompts_for(noise: Noise) -> list[tuple[int, list[int | None]]]:
-    """For each of IMAGES: on how many prompts each of GAINS is found with 80% power. None where it is not known, or more than a million."""
+    """For each of IMAGES, as far as it is known: on how many prompts each of GAINS is found with 80% power; None beyond a million."""
     from optimizer.power import Design
 
-    return [
-        (images, [_needed(noise, gain, Design(samples=images)) if images == 1 or noise.repeated else None for gain in GAINS])
-        for images in IMAGES
-    ]
+    known = IMAGES if noise.repeated else IMAGES[:1]
+    return [(images, [_needed(noise, gain, Design(samples=images)) for gain in GAINS]) for images in known]
 
 
 def _needed(noise: Noise, gain: float, design: "Design") -> int | None:
@@ -270,9 +271,9 @@ def _purchase_words(noise: Noise) -> str:
     once = difference_variance(noise.priced)
     wider = math.sqrt(2 * difference_variance(noise.priced, Design(samples=2)) / once) - 1 if once > 0.0 else 0.0
     if wider <= SAME:
-        return "Buy images, of whichever prompts: a second one of the same prompt, from a rewrite of its own, is worth as much as another prompt."
+        return "Buy images of whichever prompts: a second one of a prompt, from a rewrite of its own, is worth as much as another prompt."
     if wider >= LARGE:
-        return f"Buy more prompts, with one image of each: a second one buys little. Intervals would be {wider:.0%} wider for the same images."
+        return f"Buy more prompts, with one image of each: a second one buys little (intervals {wider:.0%} wider for the same images)."
     return (
         f"Buy more prompts, with one image of each; where there are no more, a second one of the same prompt is nearly as good "
         f"(intervals {wider:.0%} wider for the same images)."
@@ -287,8 +288,9 @@ def _costs() -> "Costs":
 
 def _design_words(bought: "Purchase") -> str:
     design = bought.design
-    parts = [(design.samples, "rewrites of each prompt"), (design.seeds, "images of each rewrite"), (design.looks, "looks of the judge at each image")]
-    return ", ".join(f"{times} {what}" for times, what in parts if times > 1)
+    times = (design.samples, design.seeds, design.looks)
+    names = ("rewrites of each prompt", "images of each rewrite", "looks of the judge at each image")
+    return ", ".join(f"{count} {name}" for count, name in zip(times, names, strict=True) if count > 1)
 
 
 def _found_words(noise: Noise) -> str:
@@ -311,7 +313,7 @@ def _judge_words(noise: Noise) -> str:
         return ""
     share = f"The judge's noise is {min(1.0, variance / seen):.0%} of what a comparison sees"
     times = "" if noise.gain is None or noise.gain <= 0.0 else f", and {math.sqrt(variance) / noise.gain:.1f} times the gain, on each image"
-    return f"{share}{times}: put a second judge beside it (--judge \"panel: SPEC + SPEC\"), or choose one that wavers less."
+    return f'{share}{times}: put a second judge beside it (--judge "panel: SPEC + SPEC"), or choose one that wavers less.'
 
 
 # -- as JSON
@@ -345,6 +347,7 @@ def _source_to_json(source: Source) -> dict[str, Any]:
     bounds = (None, None) if variance is None else (variance.low, variance.high)
     return {
         "source": source.name,
+        "holds": list(source.holds),
         "within": source.within or None,
         "variance": None if variance is None else round(variance.estimate, 8),
         "low": None if bounds[0] is None else round(bounds[0], 8),

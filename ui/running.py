@@ -20,6 +20,7 @@ from optimizer.evaluate import Evaluator
 from optimizer.events import Confirmed, Event
 from optimizer.methods import NAMES, OURS, identity_of
 from optimizer.optimize import Problem, optimize
+from optimizer.plan import Policy
 from ui.engines import stage_limits
 from ui.eventlog import CONFIRMED, SITTING, history
 from ui.judging import check_eyes, check_judgeable, standing
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 BASELINES = ("none", "plain", "general")
 """Always arms: the raw prompt, a plain instruction, and the shipped careful one."""
-FORMAT = 1
+FORMAT = 2
 """Part of every run's id: raised when the search would take another course with the same settings."""
 
 
@@ -85,9 +86,9 @@ def checked_problem(settings: Settings) -> Problem:
     others = exchanges(settings)
     for judged in (settings, *others.values()):
         check_judgeable(judged, prompts)
-    problem = Problem(
-        prompts, roots, baselines, settings.run.reference, settings.run.seed, method=settings.run.method, exchanged=tuple(others)
-    )
+    policy = Policy.filling(settings.generator.at_once)
+    run = settings.run
+    problem = Problem(prompts, roots, baselines, run.reference, run.seed, policy, method=run.method, exchanged=tuple(others))
     identity_of(problem.method)  # That it is installed.
     problem.shares(settings.run.images)
     return problem

@@ -56,15 +56,8 @@ NAMED: Mapping[str, Searcher] = {
 
 GRIDS: Mapping[str, Sequence[Searcher]] = {
     "gepa": [
-        Gepa(val, minibatch, selector, accept, *parallel, fixed_seeds)
-        for val, minibatch, selector, accept, parallel, fixed_seeds in product(
-            (8, 16, 40),
-            (3, 8),
-            ("pareto", "current_best", "top_k_pareto"),
-            ("strict_improvement", "improvement_or_equal"),
-            ((1, 1), (2, 4)),
-            (False, True),
-        )
+        Gepa(val, minibatch, selector, fixed_seeds=fixed_seeds)
+        for val, minibatch, selector, fixed_seeds in product((8, 16, 40), (3, 8), ("pareto", "current_best", "top_k_pareto"), (False, True))
     ],
     "dspy-gepa": [DspyGepa(val, 3, selector) for val, selector in product((8, 16, 40), ("pareto", "current_best"))],
     "dspy-simba": [Simba(batch, candidates, train) for batch, candidates, train in product((4, 8, 16, 32), (4, 6), (32, 80))],
@@ -73,7 +66,7 @@ GRIDS: Mapping[str, Sequence[Searcher]] = {
     ],
     "capo": [Capo(population, crossovers, block) for population, crossovers, block in product((5, 10), (4, 8), (10, 30))],
     "random": [RandomSearch(prompts, parent) for prompts, parent in product((5, 10, 20, 40, 80), ("any", "best"))],
-    "halving": [Halving(*options) for options in product((3, 7, 15, 31), (4, 8, 16, 32), (False, True))],
+    "halving": [Halving(*options) for options in product((3, 7, 15), (2, 4, 8, 16), (False, True))],
 }
 """By opponent, the settings to choose among."""
 

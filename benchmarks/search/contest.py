@@ -128,8 +128,9 @@ def code_of(file: Path) -> str:
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
-            kept = [line for line in body if not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))]
-            node.body = kept  # pyright: ignore
+            statements: list[ast.stmt] = body
+            said = [line for line in statements if not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))]
+            setattr(node, "body", said)
     return ast.dump(tree)
 
 

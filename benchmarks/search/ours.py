@@ -87,8 +87,8 @@ USUAL = Policy()
 
 
 def run(meter: Meter, seed: int, policy: Policy = USUAL) -> None:
-    """Searches until the meter's images are spent; hands over the leader of the posterior after every round. In a world that knows only recorded
-    texts nothing is composed."""
+    """Searches until the meter's images are spent; hands over the leader of the posterior after every round. In a closed world nothing is
+    composed."""
     asyncio.run(_run(meter, seed, replace(policy, compose=0.0) if meter.world.closed else policy))
 
 

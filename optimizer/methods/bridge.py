@@ -15,11 +15,12 @@ from typing import Any, TypeVar
 from data.errors import FailureKind, FatalError
 from data.identity import derived_random, derived_seed
 from data.records import Derivation, Failure, Operation, Prompt, SystemPrompt, Trial, TrialRequest
+from optimizer.ancestry import wording
 from optimizer.budget import Budget
 from optimizer.events import Born, Event, Phase, ProposalDone, RoundSealed, TrialDone
 from optimizer.methods.record import Record
 from optimizer.methods.turns import Turns
-from optimizer.propose import FAILURES_SHOWN, wording
+from optimizer.propose import FAILURES_SHOWN
 from optimizer.proposers import FailedCriterion, ParentHistory, ProposalRequest
 from optimizer.search import (
     HOPELESS_PROPOSALS,

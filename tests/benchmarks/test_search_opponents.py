@@ -44,6 +44,7 @@ class Watched:
     shown: list[tuple[Operation, Sequence[str], Evidence]] = field(default_factory=list)
     proposed: set[str] = field(default_factory=set)
     name: str = "watched"
+    closed: bool = False
 
     @property
     def root(self) -> str:

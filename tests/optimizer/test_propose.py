@@ -18,12 +18,14 @@ from data.records import (
     SystemPrompt,
     Trial,
     TrialRequest,
+    Usage,
 )
+from optimizer.ancestry import wording
 from optimizer.plan import Candidate
 from optimizer.posterior import LineagePosterior
 from optimizer.propose import FORBIDDEN, lint, parent_history, propose
 from optimizer.proposers import Proposal, ProposalRequest
-from optimizer.proposers.reflect import ReflectProposer, question
+from optimizer.proposers.reflect import ATTEMPTS, ReflectProposer, question
 
 PROMPTS = [Prompt("three red balloons above a blue house"), Prompt("a birthday")]
 
@@ -90,25 +92,44 @@ def request() -> ProposalRequest:
     return ProposalRequest(Operation.REFLECT, (history_of(candidate()),), 200, 7)
 
 
-async def test_a_refused_proposal_is_asked_for_again_with_another_seed():
-    asked: list[int] = []
+KNOWN = frozenset({wording("Be very vivid."), wording("Be bold.\nName colors.")})
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ("Please the judge.", "speaks of how it is measured: 'judge'"),
+        ("", "it is empty"),
+        ("Be very vivid.", "tried already"),
+        ("- be VERY  vivid", "tried already"),
+        ("Name colors! Be bold.", "tried already"),
+    ],
+)
+async def test_a_proposal_that_may_not_be_used_is_refused_and_not_asked_for_again(answer: str, why: str):
+    asked: list[ProposalRequest] = []
 
     async def ask(again: ProposalRequest) -> Proposal:
-        asked.append(again.seed)
-        return Proposal(["Please the judge.", "Be very vivid.", " Draw it well. "][len(asked) - 1], "")
+        asked.append(again)
+        return Proposal(answer, "", Usage(7, 8))
 
-    proposal = await propose(ask, request(), PROMPTS, frozenset({SystemPrompt("Be very vivid.").id}))
-    assert proposal.text == "Draw it well."
-    assert len(set(asked)) == 3
-
-
-async def test_after_three_refusals_the_request_has_failed():
-    async def ask(again: ProposalRequest) -> Proposal:
-        return Proposal("", "")
-
-    with pytest.raises(StageError, match="refused 3 times; the last because it is empty") as error:
-        await propose(ask, request(), PROMPTS, frozenset())
+    with pytest.raises(StageError, match=f"a proposal was refused: .*{why}") as error:
+        await propose(ask, request(), PROMPTS, KNOWN)
     assert error.value.kind is FailureKind.REJECTED
+    assert error.value.usage == Usage(7, 8)
+    assert asked == [request()]
+
+
+async def test_a_proposal_that_says_something_new_is_taken():
+    async def ask(again: ProposalRequest) -> Proposal:
+        return Proposal(" Draw it well. ", "better")
+
+    proposal = await propose(ask, request(), PROMPTS, KNOWN)
+    assert (proposal.text, proposal.reason) == ("Draw it well.", "better")
+
+
+def test_the_wording_is_what_a_reader_takes_in():
+    assert wording("1. Be vivid!\n* Name   colors.") == wording("be vivid, name colors")
+    assert wording("Be vivid.") != wording("Be very vivid.")
 
 
 class Answering:
@@ -134,10 +155,11 @@ async def test_reflection_reads_the_answer_also_in_a_fence(wrap: str):
 
 
 @pytest.mark.parametrize("answer", ["I think you should bind colors.", "{}", "[1]", '{"instructions": ', '{"cause": "x"}'])
-async def test_an_answer_without_instructions_is_malformed_and_worth_a_retry(answer: str):
-    with pytest.raises(StageError, match="holds no instructions") as error:
-        await ReflectProposer(Answering(answer), 500)(request())
-    assert error.value.retryable
+async def test_an_answer_without_instructions_is_malformed_and_asked_for_again(answer: str):
+    engine = Answering(answer)
+    with pytest.raises(StageError, match="holds no instructions"):
+        await ReflectProposer(engine, 500)(request())
+    assert len({(chat.user, chat.seed) for chat in engine.asked}) == ATTEMPTS
 
 
 async def test_what_no_ledger_can_keep_is_left_out_of_a_proposal():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from data.chat import Chat, Completion
-from data.errors import FailureKind, LedgerError, StageError
+from data.errors import FailureKind, LedgerError, StageError, UsageError
 from data.identity import derived_random
 from data.records import (
     Criterion,
@@ -29,9 +29,10 @@ from data.records import (
     TrialRequest,
     Usage,
 )
+from optimizer.ancestry import wording
 from optimizer.plan import Candidate
 from optimizer.posterior import LineagePosterior
-from optimizer.propose import FAILURES_SHOWN, parent_history, propose, varied, wording
+from optimizer.propose import FAILURES_SHOWN, parent_history, propose, varied
 from optimizer.proposers import Attempt, FailedCriterion, ParentHistory, Proposal, ProposalRequest
 from optimizer.proposers.reflect import ATTEMPTS, PICTURES, SIDE, ReflectProposer, pictures_of, question
 from optimizer.stage import StageLimits
@@ -39,18 +40,27 @@ from reasoner.engines.openai import openai_engine
 from reasoner.testserver import Behavior, ChatServer, serving
 from reasoner.testserver.behaviors import Models
 from reasoner.testserver.shapes import Answer, Question
+from ui.engines import Building, build_proposer
+from ui.settings import resolve
 from ui.wiring import proposer_stage
 
 TEXT = "You rewrite a request. Answer with one paragraph.\n\nName the color before the noun.\nGive numbers in words."
 GOOD = json.dumps({"cause": "colors leak", "instructions": f"{TEXT}\nSay where each thing is."})
-COLORS = ("red", "green", "blue", "yellow", "white", "black")
+COLORS = {
+    "red": (255, 0, 0),
+    "green": (0, 128, 0),
+    "blue": (0, 0, 255),
+    "yellow": (255, 255, 0),
+    "white": (255, 255, 255),
+    "black": (0, 0, 0),
+}
 
 
 def sha(number: int) -> str:
     return f"{number:064x}"
 
 
-def failed(number: int, kind: CriterionKind = CriterionKind.COLOR, image: str | None = None) -> FailedCriterion:
+def failed(number: int, kind: CriterionKind = CriterionKind.ATTRIBUTE, image: str | None = None) -> FailedCriterion:
     return FailedCriterion(
         f"request {number}", f"wanted {number}", kind, f"seen {number}", f"drawn {number}", image=sha(number) if image is None else image
     )
@@ -69,7 +79,7 @@ def asking(*parents: ParentHistory, operation: Operation = Operation.REFLECT, se
 CHECKLIST = (
     Criterion("c1", "There is a cake", CriterionKind.ENTITY),
     Criterion("c2", "A dog is visible", CriterionKind.NEGATION, Need.MUST_NOT),
-    Criterion("c3", "The cake is blue", CriterionKind.COLOR),
+    Criterion("c3", "The cake is blue", CriterionKind.ATTRIBUTE),
     Criterion("c4", "It looks festive", CriterionKind.STYLE),
 )
 
@@ -155,8 +165,8 @@ def test_what_was_tried_is_told_by_gain_as_the_lines_that_changed():
         Attempt(Operation.CONDENSE, TEXT.replace("Name the color before the noun.\n", ""), None, 0),
         Attempt(Operation.REFLECT, f"Think first. {TEXT}", 0.0049, 12),
         Attempt(Operation.EXPLORE, "Write a poem. Rhyme it.", -0.2, 40),
-        Attempt(Operation.EXPLORE, "Name the color before the noun. You rewrite a request.\nAnswer with one paragraph.\nGive numbers in words.", 0.006, 9),
-    )  # fmt: skip
+        Attempt(Operation.EXPLORE, "\n".join(reversed(TEXT.splitlines())), 0.006, 9),
+    )
     told = question(asking(parent(attempts=edits))).partition("by what they brought\n")[2].partition("\n\n")[0]
     assert told.splitlines() == [
         "- better by 0.031 (1 picture):",
@@ -237,15 +247,14 @@ def _shown(question: Question) -> list[Image.Image]:
 def _color(image: Image.Image) -> str:
     seen = image.getpixel((image.width // 2, image.height // 2))
     assert isinstance(seen, tuple)
-    reference = {name: Image.new("RGB", (1, 1), name).getpixel((0, 0)) for name in COLORS}
-    name = min(reference, key=lambda name: sum(abs(a - b) for a, b in zip(reference[name], seen, strict=True)))
+    name = min(COLORS, key=lambda name: sum(abs(a - b) for a, b in zip(COLORS[name], seen, strict=True)))
     return f"{name}:{max(image.size)}"
 
 
 def _fickle(question: Question) -> Answer:
-    """Chatters the first two times, as long as it is asked in the same words or with the same seed."""
-    asked = (question.body.get("seed"), "could not be read" in question.user)
-    return Answer(GOOD if asked[1] and question.count == 3 else "I would bind each color to its noun.")
+    """Chatters the first two times."""
+    told = "could not be read" in question.user
+    return Answer(GOOD if told and question.count == 3 else "I would bind each color to its noun.")
 
 
 MODELS: dict[str, Callable[[Question], Answer]] = {
@@ -274,7 +283,7 @@ def file_of(sha256: str) -> bytes:
     number = int(sha256, 16)
     if number >= len(COLORS):
         raise LedgerError(f"the image file {sha256} is missing", hint="restore it")
-    return png(COLORS[number])
+    return png(list(COLORS)[number])
 
 
 async def proposed(server: ChatServer, model: str, request: ProposalRequest, pictures: Callable[[str], bytes] | None = None) -> Proposal:
@@ -380,3 +389,33 @@ async def test_instructions_as_a_list_of_lines_are_lines():
 async def test_every_operation_asks_for_edits(server: ChatServer, operation: Operation):
     await proposed(server, "edits", asking(parent(failed(1)), operation=operation))
     assert "word for word" in server.requests[-1].body["messages"][0]["content"]
+
+
+# -- from a spec
+
+
+async def built(spec: str) -> ReflectProposer:
+    building = Building(resolve("embedded", {"proposer.engine": spec}).settings)
+    async with building.closing:
+        proposer = build_proposer(building)
+    assert isinstance(proposer, ReflectProposer)
+    return proposer
+
+
+async def test_a_spec_says_whether_the_model_sees():
+    blind, seeing, said = [
+        (await built(f"openai:m@http://127.0.0.1:9/v1?temperature=0{more}")).identity for more in ("", "&sees=true", "&sees=false")
+    ]
+    assert blind == said
+    assert seeing != blind
+    assert seeing.replace(f"&pictures={PICTURES}&side={SIDE}", "") == blind
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [("openai:m@http://127.0.0.1:9/v1?sees=4", "sees is true or false, not 4"), ("shared?sees=true", "shared has no eyes")],
+)
+async def test_a_spec_that_cannot_be_meant_is_refused(spec: str, message: str):
+    with pytest.raises(UsageError, match=message) as error:
+        await built(spec)
+    assert error.value.hint

@@ -12,7 +12,24 @@ import typer
 from typer.core import TyperGroup
 
 from data.errors import PhoropterError
-from ui.cli import doctor, export, imagine, intent, judge, lineage, noise, optimize, prompts, reasoner, resume, rewrite, runs, show, ui, verify
+from ui.cli import (
+    doctor,
+    export,
+    imagine,
+    intent,
+    judge,
+    lineage,
+    noise,
+    optimize,
+    prompts,
+    reasoner,
+    resume,
+    rewrite,
+    runs,
+    show,
+    ui,
+    verify,
+)
 from ui.cli.notices import print_notices
 from ui.cli.output import exit_code, print_error
 from ui.cli.usage import print_version, report_misuse, unknown_command

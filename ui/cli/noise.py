@@ -60,29 +60,29 @@ def _print(found: "Noise") -> None:
 def _sources(found: "Noise") -> "Table":
     from data.identity import short
     from ui.cli.output import figure, numbered
-    from ui.noise import LABELS, sources
+    from ui.noise import sources
 
     components = found.components
-    counts = [numbered(components.trials, "score"), numbered(components.prompts, "prompt"), numbered(components.system_prompts, "system prompt")]
+    scores = f"{numbered(components.trials, 'score')} on {numbered(components.prompts, 'prompt')}"
+    arms = numbered(components.system_prompts, "system prompt")
     table = _table(
-        f"the noise of run {short(found.run_id)}: {counts[0]} on {counts[1]} under {counts[2]}; "
-        f"under one of these, a score has an SD of {figure(math.sqrt(found.total))}"
+        f"the noise of run {short(found.run_id)}: {scores}, {arms}; SD of a score under one of them: {figure(math.sqrt(found.total))}"
     )
     table.add_column("source", no_wrap=True)
     for name in ("share", "SD", "repetitions"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("")
     for source in sources(found):
-        name = f"  of it {LABELS[source.name]}" if source.within and source.variance is not None else LABELS[source.name]
+        name = f"{'  of it ' if source.part else ''}{source.label}"
         table.add_row(name, "–" if source.share is None else f"{source.share:.0%}", _sd(source), _repetitions(source), source.note)
     return table
 
 
 def _sd(source: "Source") -> str:
-    from ui.cli.output import interval
+    from ui.cli.output import figure, interval
 
-    if source.variance is None:
-        return "–"
+    if source.variance is None or not source.repetitions:
+        return figure(source.sd)
     bounds = (None if bound is None else math.sqrt(bound) for bound in (source.variance.low, source.variance.high))
     return interval(dict(zip(("estimate", "low", "high"), (source.sd, *bounds), strict=True)))
 

@@ -11,11 +11,12 @@ from urllib.parse import unquote
 import streamlit as st
 
 from data.blobs import ImageFiles
-from data.errors import PhoropterError
+from data.errors import PhoropterError, UsageError
 from data.records import Trial
 from data.runs import RunRecord
 from ui.eventlog import SITTING
 from ui.keeping import with_trial
+from ui.noise import Noise, noise_of
 from ui.placebo import SEARCHES, placebo_view
 from ui.settings import PLACEBO_OF, Settings
 from ui.views import RunView, run_view
@@ -86,6 +87,13 @@ class Ledger:
         progress = (view.state, view.rounds, self._store.trial_count(view.id, system_prompt_id=system_prompt_id))
         return _trials(self.where, self._stamp, view.id, system_prompt_id, progress)
 
+    def noise(self, view: RunView) -> Noise | None:
+        """Where the noise of a run's scores comes from; None where they are too few to tell."""
+        try:
+            return _noise(self.where, self._stamp, view.id, self._store.trial_count(view.id))
+        except UsageError:
+            return None
+
     def thumbnail(self, sha256: str, size: int) -> bytes | str:
         """A WebP of at most ``size`` pixels; in place of a file that is missing or damaged, what is wrong with it."""
         try:
@@ -132,3 +140,9 @@ def _view(url: str, stamp: int | None, run_id: str) -> RunView:
 @st.cache_resource(show_spinner=False, max_entries=64)
 def _trials(url: str, stamp: int | None, run_id: str, system_prompt_id: str, progress: object) -> list[Trial]:
     return list(_open(url, stamp).trials(run_id, system_prompt_id=system_prompt_id))
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _noise(url: str, stamp: int | None, run_id: str, trials: int) -> Noise:
+    store = _open(url, stamp)
+    return noise_of(store, run_view(store, run_id))

@@ -16,7 +16,7 @@ from data.identity import short
 from optimizer.methods import METHODS, OURS
 from ui.settings import Settings, resolve
 from ui.views import Node, RunView, word_diff
-from ui.web import claim, figures, graph, pictures, verdicts
+from ui.web import claim, figures, graph, noise, pictures, verdicts
 from ui.web.ledger import Ledger, Pulse
 from ui.web.markup import box, clipped, diff_html, escaped, signed
 from ui.web.pictures import Pair
@@ -60,6 +60,7 @@ def _page(ledger: Ledger, settings: Settings) -> None:
     run_id = _choose_run(ledger, runs)
     view = graph.rebased(ledger.view(run_id))
     _header(ledger, view)
+    _noise(ledger, view)
     if not view.nodes:
         _remember_url(run_id, "")
         return
@@ -185,6 +186,13 @@ def _header(ledger: Ledger, view: RunView) -> None:
         )
         return
     _progress(ledger, view)
+
+
+def _noise(ledger: Ledger, view: RunView) -> None:
+    """Of a finished run: an unfinished one's is drawn anew too often."""
+    found = ledger.noise(view) if view.state == "finished" else None
+    if found is not None:
+        st.html(noise.panel(found))
 
 
 def _facts(view: RunView, images: int) -> str:
