@@ -1,9 +1,9 @@
 """Decisions: how long the search thinks over one, late in a long run.
 
 ``python -m benchmarks.decisions [--check] [--json]``. A posterior over 500 system prompts and 50,000 trials, of a lineage in which most
-texts are composites of others' changes, on one core. A decision takes in one score, says what is believed now, and draws a sample of all
-means. A few of them estimate the standard deviations again as well, whenever the scores have grown by a quarter; those are timed by
-themselves. The scores come from the posterior's own model.
+texts are composites of others' changes, with scores from the posterior's own model. A decision takes in one score, says what is believed
+now, and draws a sample of all means. Whenever the scores have grown by a quarter, it also estimates the standard deviations again; such
+decisions are timed by themselves. The processor's time is counted: neighbours on the machine play no part.
 """
 
 import argparse
@@ -36,7 +36,8 @@ ESTIMATES = 5
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """The median seconds of a decision, of one that estimates the standard deviations again, and the slowest of each."""
+    """The median seconds, of one processor, of a decision and of one
+    that estimates the standard deviations again, and the slowest of each."""
 
     system_prompts: int
     trials: int
@@ -80,8 +81,10 @@ def scores(means: list[float], count: int, luck: np.random.Generator) -> list[Sc
     of_prompt, of_pair = luck.normal(0.0, scale.prompt, PROMPTS), luck.normal(0.0, scale.pair, PAIRS)
     share = luck.dirichlet(np.full(len(means), 0.7))
     wanted = np.minimum(PAIRS, np.ceil(2.0 * count * share)).astype(int) + count // len(means)
-    cells = [(node, pair) for node, many in enumerate(wanted) for pair in luck.permutation(PAIRS)[:many].tolist()]
-    chosen = luck.permutation(len(cells))[:count]
+    cells: list[tuple[int, int]] = []
+    for node in range(len(means)):
+        cells += [(node, int(pair)) for pair in luck.permutation(PAIRS)[: wanted[node]]]
+    chosen: list[int] = luck.permutation(len(cells))[:count].tolist()
     return [
         (node, pair, means[node] + of_prompt[pair % PROMPTS] + of_pair[pair] + float(luck.normal(0.0, scale.noise)))
         for node, pair in (cells[at] for at in chosen)
@@ -89,12 +92,12 @@ def scores(means: list[float], count: int, luck: np.random.Generator) -> list[Sc
 
 
 def decide(posterior: LineagePosterior, score: Score, luck: np.random.Generator) -> float:
-    """One decision; how many seconds it took."""
+    """One decision; how many seconds of the processor it took."""
     node, pair, value = score
-    started = time.perf_counter()
+    started = time.process_time()
     posterior.observe(node, pair, value, pair % PROMPTS)
     posterior.beliefs().draw(luck)
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 def measure(

@@ -11,7 +11,8 @@ from data.store import open_store
 from optimizer.noise import Component, Components
 from optimizer.stats import Interval
 from tests.optimizer.test_difference_noise import trial
-from ui.noise import PARTS, Noise, advice, cancelled, found_from, noise_of, noise_to_json, prompts_for, sources
+from ui.noise import PARTS, Noise, noise_of, sources
+from ui.noise_advice import advice, cancelled, found_from, noise_to_json, prompts_for
 from ui.views import run_view
 from ui.web.noise import panel
 

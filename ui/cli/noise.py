@@ -28,7 +28,8 @@ def noise(
     """
     from ui.cli.opening import ledger as open_ledger
     from ui.cli.output import print_json
-    from ui.noise import noise_of, noise_to_json
+    from ui.noise import noise_of
+    from ui.noise_advice import noise_to_json
     from ui.views import run_view
 
     with open_ledger(resolved(context).settings) as store:
@@ -41,7 +42,7 @@ def noise(
 
 def _print(found: "Noise") -> None:
     from ui.cli.output import console, figure
-    from ui.noise import advice, cancelled
+    from ui.noise_advice import advice, cancelled
 
     out = console()
     out.print(_sources(found))
@@ -92,7 +93,7 @@ def _repetitions(source: "Source") -> str:
 
 
 def _needed(found: "Noise") -> "Table":
-    from ui.noise import GAINS, prompts_for
+    from ui.noise_advice import GAINS, prompts_for
 
     table = _table("prompts that a comparison of two needs, to find a gain with 80% power")
     table.add_column("images of each prompt", no_wrap=True)

@@ -2,7 +2,8 @@
 
 import math
 
-from ui.noise import GAINS, Noise, Source, advice, cancelled, prompts_for, sources
+from ui.noise import Noise, Source, sources
+from ui.noise_advice import GAINS, advice, cancelled, prompts_for
 from ui.web.markup import escaped
 
 
