@@ -48,7 +48,7 @@ GOAL_BUSY = 0.97
 """The generator is what a search pays for. What is left are the warm-up and the end."""
 
 SCALE = 1 / 20
-"""At 1:100 a batch takes 40 ms, as long as a decision among some hundred system prompts: that would weigh a hundred times what it does beside
+"""At 1:100 a batch takes 40 ms, as long as a decision among some hundred system prompts: it would weigh a hundred times what it does beside
 a real generator."""
 REWRITE, IMAGES_OF_A_BATCH, JUDGMENT, PROPOSAL = 2.0, 4.0, 3.0, 20.0
 BATCH = 8
@@ -189,7 +189,7 @@ def measure(images: int) -> Result:
     """One after the other."""
     serial = gepa("gepa", images, (1, 1))
     parallel = gepa("gepa, 4 parents x 2 mutations", images, (4, 2))
-    return Result((ours(images, Policy.filling(BATCH)), serial, parallel))
+    return Result((ours(images, Policy.filling(BATCH, images)), serial, parallel))
 
 
 def report(result: Result) -> None:

@@ -62,16 +62,17 @@ class Policy:
     prior: Prior = Prior()
 
     @classmethod
-    def filling(cls, batch: int) -> Self:
-        """The policy for a generator that has ``batch`` images under way at once: rounds that fill it, up to 16, and enough of them that it
-        is never idle, though rewriting and judging take about as long as a batch, and a proposal five times as long
-        (benchmarks/utilisation.py)."""
+    def filling(cls, batch: int, images: int) -> Self:
+        """The policy for a run of ``images`` on a generator that has ``batch`` of them under way at once: rounds that fill it, up to 16,
+        and enough of them that it is never idle, though rewriting and judging take about as long as a batch, and a proposal five times as long
+        (benchmarks/utilisation.py). A run so small that a sixteenth of it would pass before the first proposal came in has small rounds."""
         usual = cls()
         if batch <= usual.round_size:
             return usual
         size = min(batch, LARGEST_ROUND)
         rounds = math.ceil(batch / size)
-        return replace(usual, round_size=size, ahead=3 * rounds, thinking=6 * rounds)
+        filled = replace(usual, round_size=size, ahead=3 * rounds, thinking=6 * rounds)
+        return filled if 16 * size * (filled.ahead + filled.thinking) <= images else usual
 
 
 @dataclass(slots=True)

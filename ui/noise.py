@@ -1,7 +1,6 @@
-"""Where the noise of a run's scores comes from, what it costs a comparison, and what to buy next: for terminal and pages.
+"""Where the noise of a run's scores comes from, source by source: for terminal and pages. What follows from it is in noise_advice.py.
 
-The arithmetic is the optimizer's (noise.py, difference_noise.py, power.py). Here a run's trials go in, and a table and sentences come out.
-Nothing is kept: it is computed when somebody asks.
+The arithmetic is the optimizer's (noise.py, difference_noise.py). Nothing is kept: it is computed when somebody asks.
 """
 
 import math

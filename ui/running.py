@@ -86,7 +86,7 @@ def checked_problem(settings: Settings) -> Problem:
     others = exchanges(settings)
     for judged in (settings, *others.values()):
         check_judgeable(judged, prompts)
-    policy = Policy.filling(settings.generator.at_once)
+    policy = Policy.filling(settings.generator.at_once, settings.run.images)
     run = settings.run
     problem = Problem(prompts, roots, baselines, run.reference, run.seed, policy, method=run.method, exchanged=tuple(others))
     identity_of(problem.method)  # That it is installed.

@@ -128,9 +128,8 @@ def code_of(file: Path) -> str:
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
-            statements: list[ast.stmt] = body
-            said = [line for line in statements if not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))]
-            setattr(node, "body", said)
+            said = [line for line in body if not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))]  # pyright: ignore
+            node.body = said  # pyright: ignore
     return ast.dump(tree)
 
 

@@ -32,7 +32,7 @@ def test_a_stage_that_always_has_work_draws_full_batches():
 
 def test_rounds_that_fill_a_batch_need_few_of_them():
     hurried = ours(120, Policy(), SCALE)
-    patient = ours(120, Policy.filling(BATCH), SCALE)
+    patient = ours(120, Policy.filling(BATCH, 10_000), SCALE)
     assert hurried.images == patient.images == 120
     assert patient.batches <= 120 / BATCH + 3 < hurried.batches
 

@@ -208,6 +208,6 @@ def test_what_is_believed_is_said_of_every_candidate(usual: Searched):
 
 @pytest.mark.parametrize("batch", [1, 4, 8, 32, 64])
 def test_enough_is_under_way_to_fill_the_generators_batch(batch: int):
-    policy = Policy.filling(batch)
+    policy = Policy.filling(batch, 100_000)
     assert policy.round_size * (policy.ahead + 1) > batch
     assert (policy == Policy()) == (batch <= Policy().round_size)

@@ -38,7 +38,7 @@ class OtherGenerator(cheap.Generator):
         return super()._draw(ImageRequest(request.text, request.seed + 1))
 
 
-BOTH: dict[str, Any] = {"transfer__judge": JUDGE, "transfer__generator": GENERATOR, "run__images": 290}
+BOTH: dict[str, Any] = {"transfer__judge": JUDGE, "transfer__generator": GENERATOR, "run__images": 290, "run__seed": 2}
 
 
 def test_only_the_engine_in_question_is_exchanged() -> None:

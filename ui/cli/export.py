@@ -47,7 +47,7 @@ def export(
     ledger: Ledger = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
-    """Write out the winner of a run, or any system prompt; or all scores of runs as a table."""
+    """Write out a winner, a system prompt, or all scores as a table."""
     if table is not None:
         _check_alone(format, out)
         _export_table(context, identifiers, table, as_json=json)

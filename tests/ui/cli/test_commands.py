@@ -353,5 +353,6 @@ def test_the_page_about_commands_has_every_command_and_option() -> None:
     for section, value in Settings().model_dump().items():
         names = value if isinstance(value, dict) else {section: value}
         for name in names:
-            dotted = f"{'run' if section == 'run' else 'STAGE'}.{name}" if isinstance(value, dict) else name
+            shown = section if section in ("run", "transfer") else "STAGE"
+            dotted = f"{shown}.{name}" if isinstance(value, dict) else name
             assert f"`{dotted}`" in page, dotted
