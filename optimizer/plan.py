@@ -64,7 +64,8 @@ class Policy:
     @classmethod
     def filling(cls, batch: int, images: int) -> Self:
         """The policy for a run of ``images`` on a generator that has ``batch`` of them under way at once: rounds that fill it, up to 16,
-        and enough of them that it is never idle, though rewriting and judging take about as long as a batch, and a proposal five times as long
+        and enough of them that it is never idle, though rewriting and judging take about as long as a batch, and a proposal five times as
+        long
         (benchmarks/utilisation.py). A run so small that a sixteenth of it would pass before the first proposal came in has small rounds."""
         usual = cls()
         if batch <= usual.round_size:
@@ -171,14 +172,23 @@ class Planner:
         return node
 
     def _plan(self, node: int, count: int, into: list[Measurement]) -> None:
-        """Plans ``count`` more measurements of a node, on pairs that it does not have."""
-        planned = self.candidates[node].planned
+        """Plans ``count`` more measurements of a node, on pairs that it does not have; of a proposal's first look, one on a pair of its
+        parent's, so that people can look at both side by side."""
+        candidate = self.candidates[node]
+        planned = candidate.planned
+        shared = sorted(self.candidates[candidate.parents[0]].planned) if candidate.parents and not planned and into is self._fresh else []
+        if shared:
+            self._take_up(node, derived_random(self._seed, "beside its parent", node).choice(shared), into)
         # Roots begin on the same pairs.
-        name = node if self.candidates[node].parents else "root"
-        for pair in self._pairs.fresh(planned, count, self._posterior.spread_by_prompt, name, len(planned)):
-            planned.add(pair)
-            into.append(Measurement(node, pair))
+        name = node if candidate.parents else "root"
+        left = count - bool(shared)
+        for pair in self._pairs.fresh(planned, left, self._posterior.spread_by_prompt, name, len(planned)):
+            self._take_up(node, pair, into)
         self._planned += count
+
+    def _take_up(self, node: int, pair: int, into: list[Measurement]) -> None:
+        self.candidates[node].planned.add(pair)
+        into.append(Measurement(node, pair))
 
     def request(self, measurement: Measurement) -> TrialRequest:
         system_prompt = self.candidates[measurement.node].system_prompt
