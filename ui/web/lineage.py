@@ -361,8 +361,11 @@ def _choose_other(view: RunView, node: Node) -> Node | None:
     def named(identifier: str) -> str:
         return f"{by_id[identifier][1]} {graph.title(by_id[identifier][0])}" if identifier else "nothing"
 
+    # The winner and the reference were confirmed on the same prompts and seeds: there is most to see.
+    reference = graph.reference(view).id
+    first = reference if node.id == view.winner and reference in by_id else choices[0]
     chosen = st.segmented_control(
-        "Compared with", choices, default=choices[0], required=True, format_func=named, key=f"other-{node.id}", wrap=True
+        "Compared with", choices, default=first, required=True, format_func=named, key=f"other-{node.id}", wrap=True
     )
     return by_id[chosen][0] if chosen else None
 
