@@ -168,7 +168,7 @@ def test_json_has_neither_time_nor_place_outside_of_timing(finished: Finished) -
 
 def test_the_same_command_again_answers_at_once(phoropter: Phoropter, finished: Finished, tmp_path: Path) -> None:
     home = shutil.copytree(finished.home, tmp_path / "copy")
-    again = phoropter("optimize", "--images", IMAGES, "--seed", 3, "--home", home, "--json")
+    again = phoropter("optimize", "--images", IMAGES, "--seed", 1, "--home", home, "--json")
     assert again.exit_code == 0
     assert "on record, and finished" in again.stderr
     first, second = finished.record, record(again.stdout)
