@@ -41,8 +41,7 @@ class Policy:
     ``ahead`` rounds are under way beyond the one being waited for, and a proposal enters the lineage ``thinking`` rounds after it was asked
     for: both keep the generator busy, and both cost images, since decisions then rest on less (docs/decisions/0003-rounds-ahead.md has the
     figures). A root is first measured on ``root_look`` pairs, a child on ``first_look``; from ``mature`` scores on, a system prompt may
-    have children. A proposal is asked for per ``images_per_child`` images, and
-    ``head_start`` at once. ``shortlist`` system prompts go to the selection. ``max_words`` bounds a proposed system prompt. The search ends
+    have children. A proposal is asked for per ``images_per_child`` images, and ``head_start`` at once. ``shortlist`` system prompts go to the selection. ``max_words`` bounds a proposed system prompt. The search ends
     before its images do when another one is expected to gain less than ``price``, in scores; 0: never.
     """
 
@@ -65,8 +64,8 @@ class Policy:
     def filling(cls, batch: int, images: int) -> Self:
         """The policy for a run of ``images`` on a generator that has ``batch`` of them under way at once: rounds that fill it, up to 16,
         and enough of them that it is never idle, though rewriting and judging take about as long as a batch, and a proposal five times as
-        long
-        (benchmarks/utilisation.py). A run so small that a sixteenth of it would pass before the first proposal came in has small rounds."""
+        long (benchmarks/utilisation.py). A run so small that a sixteenth of it would pass before the first proposal came in has small
+        rounds."""
         usual = cls()
         if batch <= usual.round_size:
             return usual
