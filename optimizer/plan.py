@@ -41,8 +41,9 @@ class Policy:
     ``ahead`` rounds are under way beyond the one being waited for, and a proposal enters the lineage ``thinking`` rounds after it was asked
     for: both keep the generator busy, and both cost images, since decisions then rest on less (docs/decisions/0003-rounds-ahead.md has the
     figures). A root is first measured on ``root_look`` pairs, a child on ``first_look``; from ``mature`` scores on, a system prompt may
-    have children. A proposal is asked for per ``images_per_child`` images, and ``head_start`` at once. ``shortlist`` system prompts go to the selection. ``max_words`` bounds a proposed system prompt. The search ends
-    before its images do when another one is expected to gain less than ``price``, in scores; 0: never.
+    have children. A proposal is asked for per ``images_per_child`` images, and ``head_start`` at once. ``shortlist`` system prompts go to
+    the selection. ``max_words`` bounds a proposed system prompt. The search ends before its images do when another one is expected to gain
+    less than ``price``, in scores; 0: never.
     """
 
     round_size: int = 4

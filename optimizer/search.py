@@ -173,10 +173,11 @@ class Search:
         events: list[Event] = [ProposalDone(proposed.key, proposed.outcome)]
         self.budget.charge_usage(proposed.outcome.usage)
         if isinstance(proposed.outcome, Failure):
-            # A refused idea is no outage: the proposer works, and is asked again.
             if proposed.outcome.kind is FailureKind.REJECTED:
+                # A refused idea is no outage: the proposer works, and is asked again.
                 self.planner.refused()
-            self.barren += proposed.outcome.kind is not FailureKind.REJECTED
+                return events
+            self.barren += 1
             if self.barren >= HOPELESS_PROPOSALS:
                 raise FatalError(
                     f"{self.barren} requests in a row brought no usable system prompt; the last: {proposed.outcome.message}",
