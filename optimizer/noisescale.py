@@ -1,7 +1,8 @@
 """How noisy scores are, estimated while a search goes: what is left of them once the means of their system prompts are taken away.
 
-Nested analysis of variance, unbalanced, with a first guess that is worth some scores; and weights for scores that lie too far out, where
-the noise has heavy tails. noise.py estimates the same for whole ledgers, with intervals and without a guess.
+Nested analysis of variance, unbalanced, with a first guess that is worth some scores. noise.py estimates the same for whole ledgers, with
+intervals and without a guess. Scores far out count as much as others: what lies between 0 and 1 can't lie far, and a change that helps on
+a few prompts, much, is worth as much as one that helps on all, a little (docs/decisions/0030-what-the-posterior-estimates.md).
 """
 
 import math
@@ -11,12 +12,6 @@ import numpy as np
 from optimizer.scores import Floats, Ints, Rows, Scale
 
 LEAST_SD = 1e-3
-TAILS = (2.5, 4.0, 8.0)
-"""Degrees of freedom that are considered, besides none."""
-LEAST_FOR_TAILS = 100
-"""With fewer scores, tails can't be told from chance."""
-PLAUSIBLE = 3.0
-"""By how much heavy tails must raise the log-likelihood to be believed: one more parameter has to earn it."""
 PROMPT_TRUST = 2.0
 """How many scores the common spread is worth in the spread of one prompt."""
 
@@ -25,13 +20,13 @@ def estimated_scale(rows: Rows, mean: Floats, effective: float, guess: Scale, tr
     """The scale of the scores, given the nodes' posterior ``mean`` [nodes], of which ``effective`` many are estimated rather than given.
     ``guess`` is worth ``trust`` scores."""
     rest = rows.values - mean[rows.nodes]
-    pairs = _means(rest, rows.weights, rows.pairs)
+    pairs = _means(rest, np.ones(rest.size), rows.pairs)
     prompt_of = np.zeros(pairs[0].size, dtype=np.intp)
     prompt_of[rows.pairs] = rows.prompts
     prompts = _means(pairs[1], pairs[0], prompt_of)
     total = float(pairs[0].sum())
     grand = float((prompts[0] * prompts[1]).sum() / total)
-    within = float((rows.weights * (rest - pairs[1][rows.pairs]) ** 2).sum())
+    within = float(((rest - pairs[1][rows.pairs]) ** 2).sum())
     between_pairs = float((pairs[0] * (pairs[1] - prompts[1][prompt_of]) ** 2).sum())
     between_prompts = float((prompts[0] * (prompts[1] - grand) ** 2).sum())
     free = max(1.0, rest.size - pairs[0].size - effective)
@@ -54,45 +49,6 @@ def _means(values: Floats, weights: Floats, groups: Ints) -> tuple[Floats, Float
 
 def _guarded(distance: float, expected: float, guess: float, trust: float) -> float:
     return (trust * guess**2 + max(0.0, distance)) / (trust + expected)
-
-
-def with_tails(rows: Rows, mean: Floats, scale: Scale) -> tuple[Scale, Floats]:
-    """The scale with tails where the scores have them, and the scores' weights: 1 under normal noise, small far out under heavy tails."""
-    rest = _left_over(rows, mean, scale)
-    normal = np.ones(rest.size)
-    if rest.size < LEAST_FOR_TAILS:
-        return scale, normal
-    best, chosen = _log_likelihood(rest, float(np.sqrt((rest**2).mean())), None) + PLAUSIBLE, (scale, normal)
-    for degrees in TAILS:
-        spread, weights = scale.noise, normal
-        for _ in range(8):
-            weights = (degrees + 1.0) / (degrees + (rest / spread) ** 2)
-            spread = max(LEAST_SD, float(np.sqrt((weights * rest**2).mean())))
-        likelihood = _log_likelihood(rest, spread, degrees)
-        if likelihood > best:
-            # The scale of the noise was estimated with the means' degrees of freedom taken off; what tails change of it is a factor.
-            shrunk = Scale(scale.noise * spread / float(np.sqrt((rest**2).mean())), scale.pair, scale.prompt, degrees)
-            best, chosen = likelihood, (shrunk, np.minimum(1.0, weights))
-    return chosen
-
-
-def _left_over(rows: Rows, mean: Floats, scale: Scale) -> Floats:
-    """The scores without their nodes' means and without what is believed of their pairs' and prompts' effects."""
-    rest = rows.values - mean[rows.nodes]
-    prompt = np.bincount(rows.prompts, rest) / (np.bincount(rows.prompts) + scale.prompt_ratio)
-    rest = rest - prompt[rows.prompts]
-    pair = np.bincount(rows.pairs, rest) / (np.bincount(rows.pairs) + scale.pair_ratio)
-    return rest - pair[rows.pairs]
-
-
-def _log_likelihood(rest: Floats, spread: float, degrees: float | None) -> float:
-    scaled = (rest / max(spread, LEAST_SD)) ** 2
-    if degrees is None:
-        each = -0.5 * scaled - 0.5 * math.log(2.0 * math.pi)
-    else:
-        norm = math.lgamma((degrees + 1.0) / 2.0) - math.lgamma(degrees / 2.0) - 0.5 * math.log(degrees * math.pi)
-        each = norm - (degrees + 1.0) / 2.0 * np.log1p(scaled / degrees)
-    return float(each.sum()) - rest.size * math.log(max(spread, LEAST_SD))
 
 
 def spread_by_prompt(rows: Rows, mean: Floats) -> Floats:

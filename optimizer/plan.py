@@ -27,6 +27,11 @@ BARREN_TRIALS = 8
 """A system prompt without a score after so many trials is left alone."""
 LEAST_IMAGES = 200
 """Before so many images the search does not give up: what a proposal brings is not known yet."""
+GROWTH = 150
+"""Rounds and blocks grow with what has been measured, beyond a part of this many: a few scores more no longer change a decision, and each
+composite is one more system prompt to reckon with."""
+IMAGES_PER_START = 20
+"""No more is asked for at the start than one proposal per so many images of the budget."""
 LARGEST_ROUND = 16
 """Decisions about more images at once rest on too little; a pool of generators is filled by more rounds."""
 REFUSAL = 1 / 3
@@ -54,8 +59,8 @@ class Policy:
     root_look: int = 8
     first_look: int = 3
     mature: int = 3
-    images_per_child: float = 7.0
-    head_start: float = 3.0
+    images_per_child: float = 10.0
+    head_start: float = 30.0
     shortlist: int = 3
     max_words: int = 260
     price: float = 2e-4
@@ -219,7 +224,8 @@ class Planner:
 
     def next_round(self, number: int, images: int) -> Round:
         """A round of at most ``images`` measurements, which are all that are left, and the mutations to ask for meanwhile."""
-        size = min(images, self.policy.round_size)
+        grown = min(LARGEST_ROUND, self._planned // GROWTH)
+        size, block = min(images, max(self.policy.round_size, grown)), max(self.policy.block, grown // 2)
         measurements, self._fresh = self._fresh[:size], self._fresh[size:]
         mutations: list[Mutation] = []
         composites: list[tuple[int, Derivation]] = []
@@ -230,17 +236,18 @@ class Planner:
         most = self.policy.round_size if ripe and images > 2 * self.policy.first_look else 0
         while len(measurements) < size:
             draw = beliefs.draw(generator)[0]
-            if self._due() and len(mutations) < most:
+            if self._due(images) and len(mutations) < most:
                 mutations.append(self._mutation(beliefs, draw, ripe, number, len(mutations)))
                 continue
             composite = self._composite(beliefs, draw, generator, composites)
             node = self._leader(draw) if composite is None else composite
-            self._plan(node, min(self.policy.block, size - len(measurements)), measurements)
+            self._plan(node, min(block, size - len(measurements)), measurements)
         return Round(number, beliefs, tuple(measurements), tuple(mutations), tuple(composites))
 
-    def _due(self) -> bool:
-        """Whether it is time for another proposal."""
-        return self._asked < self.policy.head_start + self._planned / self.policy.images_per_child
+    def _due(self, images: int) -> bool:
+        """Whether it is time for another proposal, where so many ``images`` are left."""
+        start = min(self.policy.head_start, (self._planned + images) / IMAGES_PER_START)
+        return self._asked < start + self._planned / self.policy.images_per_child
 
     def _mutation(self, beliefs: Beliefs, draw: Floats, ripe: list[int], number: int, index: int) -> Mutation:
         edits, children = len(self._ancestry.edits()), sum(bool(candidate.parents) for candidate in self.candidates)

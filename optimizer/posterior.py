@@ -5,7 +5,7 @@ The model::
     score = mean[node] + prompt + pair + noise
     mean[node] = its root's mean + every change that it has inherited or made + own[node]
     change ~ N(typical[operation], spread[operation]²)     own ~ N(0, own²)
-    prompt ~ N(0, prompt²)     pair ~ N(0, pair²)          noise ~ N(0, noise²), or Student's t where scores have heavy tails
+    prompt ~ N(0, prompt²)     pair ~ N(0, pair²)          noise ~ N(0, noise²)
 
 A pair is a (prompt, sample, seed). Which changes a node has is told (ancestry.py); by descent alone, it has all of its parents', each once.
 Good changes add up, and every score of a node says something about each of its changes. What a child has of its ``own`` is not passed on;
@@ -27,7 +27,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from data.records import Operation
-from optimizer.noisescale import estimated_scale, spread_by_prompt, with_tails
+from optimizer.noisescale import estimated_scale, spread_by_prompt
 from optimizer.scores import Floats, Scale, ScoreSums
 
 GROWTH = 1.25
@@ -229,8 +229,7 @@ class LineagePosterior:
     def _estimate_noise(self, beliefs: Beliefs) -> None:
         effective = float(np.sum((beliefs.root.T @ self._scores.precision) * beliefs.root.T)) / self._scores.scale.noise**2
         rows = self._scores.rows()
-        scale = estimated_scale(rows, beliefs.mean, effective, self.prior.scale, self.prior.trust)
-        self._scores.rescale(*with_tails(rows, beliefs.mean, scale))
+        self._scores.rescale(estimated_scale(rows, beliefs.mean, effective, self.prior.scale, self.prior.trust))
         spreads = spread_by_prompt(rows, beliefs.mean)
         named = zip(self._scores.prompts, spreads.tolist(), strict=True)
         self._spread_by_prompt = {prompt: spread for prompt, spread in named if isinstance(prompt, int)}

@@ -19,15 +19,11 @@ Ints = npt.NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Standard deviations in scores: ``noise`` of a single score, ``pair`` between the pairs of a prompt, ``prompt`` between prompts.
-
-    ``tails``: the degrees of freedom of the noise, Student's t, whose scale ``noise`` then is; None for normal noise.
-    """
+    """Standard deviations in scores: ``noise`` of a single score, ``pair`` between the pairs of a prompt, ``prompt`` between prompts."""
 
     noise: float = 0.18
     pair: float = 0.08
     prompt: float = 0.18
-    tails: float | None = None
 
     @property
     def pair_ratio(self) -> float:
@@ -41,14 +37,12 @@ class Scale:
 
 
 class Rows(NamedTuple):
-    """All scores as arrays [scores]: the node, the pair and the prompt of each as numbers in order of appearance, its value and its
-    weight."""
+    """All scores as arrays [scores]: the node, the pair and the prompt of each as numbers in order of appearance, and its value."""
 
     nodes: Ints
     pairs: Ints
     prompts: Ints
     values: Floats
-    weights: Floats
 
 
 class Group:
@@ -74,7 +68,7 @@ class Group:
 
 
 class ScoreSums:
-    """All scores by node, pair and prompt, each with a weight in (0, 1] (that of an outlier is small), and what they add up to."""
+    """All scores by node, pair and prompt, and what they add up to."""
 
     def __init__(self, scale: Scale) -> None:
         self.scale = scale
@@ -83,7 +77,6 @@ class ScoreSums:
         self.shift: Floats = np.zeros(0)
         """[nodes], likewise: precision @ mean where the scores alone decide."""
         self._rows: list[tuple[int, int, float]] = []
-        self._weights: list[float] = []
         self._seen: set[tuple[int, Hashable]] = set()
         self._pair_at: dict[Hashable, int] = {}
         self._prompt_at: dict[Hashable, int] = {}
@@ -113,7 +106,6 @@ class ScoreSums:
         self._seen.add((node, pair))
         at, group, above = self._groups(pair, prompt)
         self._rows.append((node, at, value))
-        self._weights.append(1.0)
         size = self.shift.size
         group.fit(size)
         above.fit(size)
@@ -155,12 +147,11 @@ class ScoreSums:
     def rows(self) -> Rows:
         nodes, pairs = (np.array([row[column] for row in self._rows], dtype=np.intp) for column in (0, 1))
         values = np.array([row[2] for row in self._rows])
-        return Rows(nodes, pairs, np.asarray(self._prompt_of, dtype=np.intp)[pairs], values, np.asarray(self._weights))
+        return Rows(nodes, pairs, np.asarray(self._prompt_of, dtype=np.intp)[pairs], values)
 
-    def rescale(self, scale: Scale, weights: Floats) -> None:
-        """Sums all anew, for another scale and other ``weights`` [scores]."""
+    def rescale(self, scale: Scale) -> None:
+        """Sums all anew, for another scale."""
         self.scale = scale
-        self._weights = weights.tolist()
         rows = self.rows()
         by_pair, by_prompt = self._summed(rows)
         self.precision, self.shift = _reduced(rows, by_pair, by_prompt, self.shift.size, scale)
@@ -173,14 +164,14 @@ class ScoreSums:
         place[nodes] = np.arange(nodes.size)
         rows = self.rows()
         kept = place[rows.nodes] >= 0
-        rows = Rows(place[rows.nodes][kept], rows.pairs[kept], rows.prompts[kept], rows.values[kept], rows.weights[kept])
+        rows = Rows(place[rows.nodes][kept], rows.pairs[kept], rows.prompts[kept], rows.values[kept])
         return _reduced(rows, *self._summed(rows, nodes.size), nodes.size, self.scale)
 
     def _summed(self, rows: Rows, size: int | None = None) -> "tuple[_Sums, _Sums]":
         by_pair = _Sums.zeros(len(self._pairs), self.shift.size if size is None else size)
-        np.add.at(by_pair.weights, (rows.pairs, rows.nodes), rows.weights)
-        np.add.at(by_pair.masses, rows.pairs, rows.weights)
-        np.add.at(by_pair.totals, rows.pairs, rows.weights * rows.values)
+        np.add.at(by_pair.weights, (rows.pairs, rows.nodes), 1.0)
+        np.add.at(by_pair.masses, rows.pairs, 1.0)
+        np.add.at(by_pair.totals, rows.pairs, rows.values)
         by_prompt = _Sums.zeros(len(self._prompts), by_pair.weights.shape[1])
         left = self.scale.pair_ratio / (self.scale.pair_ratio + by_pair.masses)
         prompt_of = np.asarray(self._prompt_of, dtype=np.intp)
@@ -213,8 +204,8 @@ class _Sums(NamedTuple):
 def _reduced(rows: Rows, by_pair: _Sums, by_prompt: _Sums, size: int, scale: Scale) -> tuple[Floats, Floats]:
     """The precision and shift of all ``rows``, the groups' effects integrated out."""
     # Without a single row, counts would be whole numbers.
-    precision = np.diag(np.bincount(rows.nodes, rows.weights, minlength=size).astype(np.float64))
-    shift = np.bincount(rows.nodes, rows.weights * rows.values, minlength=size).astype(np.float64)
+    precision = np.diag(np.bincount(rows.nodes, minlength=size).astype(np.float64))
+    shift = np.bincount(rows.nodes, rows.values, minlength=size)
     for sums, ratio in ((by_pair, scale.pair_ratio), (by_prompt, scale.prompt_ratio)):
         factors = 1.0 / (ratio + sums.masses)
         precision -= (sums.weights * factors[:, None]).T @ sums.weights

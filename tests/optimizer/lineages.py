@@ -60,7 +60,7 @@ def histories(draw: st.DrawFn, most_scores: int = 36) -> History:
 @dataclass
 class Simulated:
     """A tree of ``size`` system prompts whose changes are drawn from N(``typical``, ``spread``²), each with ``own`` that is not passed on,
-    measured ``looks`` times on pairs of 20 prompts. ``tails``: the degrees of freedom of the noise."""
+    measured ``looks`` times on pairs of 20 prompts."""
 
     seed: int
     size: int = 40
@@ -69,7 +69,6 @@ class Simulated:
     own: float = 0.0
     typical: float = 0.0
     scale: Scale = field(default_factory=lambda: Scale(0.1, 0.05, 0.1))
-    tails: float | None = None
 
     def posterior(self) -> tuple[LineagePosterior, Floats]:
         """What is believed, and the true means."""
@@ -86,7 +85,6 @@ class Simulated:
         of_pair = luck.normal(0.0, self.scale.pair, 200)
         for node, mean in enumerate(means):
             for pair in luck.choice(200, self.looks, replace=False).tolist():
-                noise = luck.standard_normal() if self.tails is None else luck.standard_t(self.tails)
-                score = mean + of_prompt[pair % 20] + of_pair[pair] + self.scale.noise * noise
+                score = mean + of_prompt[pair % 20] + of_pair[pair] + self.scale.noise * luck.standard_normal()
                 posterior.observe(node, pair, float(score), pair % 20)
         return posterior, np.array(means)
