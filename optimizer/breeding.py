@@ -2,7 +2,7 @@
 
 A composite is the text with all those changes, of any branch, that a sample of the posterior holds for good (Thompson sampling over sets of
 changes). Each of its scores says something about every change in it, and about every one left out: far more than the scores of a child say
-about one. It costs no proposal. Every third composite takes what is good on average, so that the best set known is among what is measured.
+about one. It costs no proposal. Now and then one takes what is good on average: that set is what is handed over.
 
 New changes come from the proposer, mostly by reflection on what failed under one of the best; now and then something is left out, or tried
 in the dark. Where texts were written anew instead of edited, changes can't be put together line by line, and the proposer is asked to
@@ -19,8 +19,6 @@ from data.records import Operation
 from optimizer.posterior import Beliefs
 from optimizer.scores import Floats
 
-GREEDY = 3
-"""Every so many composites, one takes the changes that are good on average."""
 BASES = 10
 """How many of the best a merge may start from."""
 MOST_PARENTS = 3
@@ -42,10 +40,9 @@ class Mutation:
     parents: tuple[int, ...]
 
 
-def promising(beliefs: Beliefs, draw: Floats, edits: Sequence[int], number: int, generator: np.random.Generator) -> list[int]:
-    """The changes of composite ``number``: those of ``edits`` that are good in a sample that goes with ``draw`` [nodes], or on average."""
-    changes = beliefs.changes(beliefs.mean) if number % GREEDY == 0 else beliefs.draw_changes(generator, draw)
-    return [change for change in edits if changes[change] > 0.0]
+def promising(changes: Floats, edits: Sequence[int]) -> list[int]:
+    """Those of ``edits`` that are good where ``changes`` [nodes] are what they come to, the best first."""
+    return sorted((change for change in edits if changes[change] > 0.0), key=lambda change: -changes[change])
 
 
 def mutation(

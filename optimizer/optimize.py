@@ -183,7 +183,7 @@ async def select(
     planner: Planner, evaluator: Evaluator, budget: Budget, prompts: Sequence[Prompt], seed: int
 ) -> AsyncGenerator[Event, None]:
     """Measures the shortlist on prompts that no proposer has seen, and picks the best by a posterior over both parts together."""
-    shortlist = planner.ranking()[: planner.policy.shortlist]
+    shortlist = planner.shortlist()
     if prompts and len(shortlist) > 1:
         planner.select_pairs = Pairs(prompts, seed, "select")
         measurements = [Measurement(node, select_pair(place)) for node in shortlist for place in range(len(prompts))]

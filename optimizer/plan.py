@@ -1,10 +1,10 @@
 """Which trial next, and where the next system prompt comes from: the decisions of the search, as a function of what has been measured and a
 seed.
 
-Each round takes turns. Most of it measures composites, texts that put changes of all branches together (breeding.py); the rest measures
-again what a sample of the posterior holds for the best; and whenever enough images were planned since the last request, the proposer is
-asked for something new. Prompts are met by chance, more often such as tell system prompts apart. Plain state and arithmetic: no engine, no
-clock, no concurrency; the same trials in give the same round out.
+A round measures composites, texts that put changes of all branches together (breeding.py), or, where there is nothing to put together,
+what a sample of the posterior holds for the best. Whenever enough images were planned since the last request, the proposer is asked for
+something new. Prompts are met by chance, more often such as tell system prompts apart. What is handed over is the text with all changes
+that are good on average. Plain state and arithmetic: no engine, no clock, no concurrency; the same trials in give the same round out.
 """
 
 import math
@@ -27,6 +27,8 @@ BARREN_TRIALS = 8
 """A system prompt without a score after so many trials is left alone."""
 LEAST_IMAGES = 200
 """Before so many images the search does not give up: what a proposal brings is not known yet."""
+GREEDY = 3
+"""Every so many composites, one takes the changes that are good on average: what is believed of the best set is checked."""
 GROWTH = 150
 """Rounds and blocks grow with what has been measured, beyond a part of this many: a few scores more no longer change a decision, and each
 composite is one more system prompt to reckon with."""
@@ -58,7 +60,7 @@ class Policy:
     compose: float = 0.9
     root_look: int = 8
     first_look: int = 3
-    mature: int = 3
+    mature: int = 2
     images_per_child: float = 10.0
     head_start: float = 30.0
     shortlist: int = 3
@@ -110,6 +112,18 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
+class Composite:
+    """``child`` is ``root`` with the changes ``together``, the root's own among them, of so many ``edits``. ``known``: the node that has
+    these changes or this text already."""
+
+    child: SystemPrompt
+    root: int
+    together: frozenset[int]
+    edits: int
+    known: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
     """What is decided at once."""
 
@@ -142,6 +156,7 @@ class Planner:
         self._merged: set[frozenset[int]] = set()
         self._turn = 0.0
         self._composed = 0
+        self._crown: int | None = None
 
     def knows(self, system_prompt: SystemPrompt) -> bool:
         return system_prompt.id in self._by_id
@@ -268,29 +283,66 @@ class Planner:
     def _composite(
         self, beliefs: Beliefs, draw: Floats, generator: np.random.Generator, composites: list[tuple[int, Derivation]]
     ) -> int | None:
-        """A text with all changes that look good, where it is a composite's turn: a new one, or the one that is this already. None where it
-        is not."""
+        """A text with all changes that are good in a sample that goes with ``draw``: a new one, or the one that is this already. None where
+        there is nothing to put together yet."""
         self._turn += self.policy.compose
-        # Nodes that entered in this round are not in the beliefs yet.
-        edits = [change for change in self._ancestry.edits() if change < beliefs.mean.size]
-        if self._turn < 1.0 or len(edits) < 2:
+        if self._turn < 1.0:
+            return None
+        greedy = self._composed % GREEDY == GREEDY - 1
+        found = self._put_together(beliefs, beliefs.changes(beliefs.mean) if greedy else beliefs.draw_changes(generator, draw))
+        if found is None:
             return None
         self._turn -= 1.0
         self._composed += 1
-        chosen = promising(beliefs, draw, edits, self._composed, generator)
-        root = self._ancestry.root_of(int(beliefs.mean.argmax()))
-        together = frozenset({root, *chosen})
-        child = SystemPrompt(self._ancestry.composed(root, chosen))
-        known = self._by_changes.get(together, self._by_id.get(child.id))
-        if known is not None:
-            return None if self.candidates[known].barren else known
-        if not child.text or len(child.text.split()) > self.policy.max_words:
-            return None
-        reason = f"{len(chosen)} of {len(edits)} changes together"
-        derivation = Derivation(child, self._nearest(together, root), Operation.MERGE, reason)
-        node = self._enter(derivation, together)
+        if found.known is not None:
+            return None if self.candidates[found.known].barren else found.known
+        node, derivation = self._take_in(found)
         composites.append((node, derivation))
         return node
+
+    def _put_together(self, beliefs: Beliefs, changes: Floats) -> Composite | None:
+        """The text with all edits that are good where ``changes`` [nodes] are what they come to, or with as many of the best as a system
+        prompt has room for. None while there are fewer than two edits."""
+        # Nodes that entered in this round are not in the beliefs yet.
+        edits = [change for change in self._ancestry.edits() if change < beliefs.mean.size]
+        if self.policy.compose == 0.0 or len(edits) < 2:
+            return None
+        root = self._ancestry.root_of(int(beliefs.mean.argmax()))
+        chosen = promising(changes, edits)
+        while len((text := self._ancestry.composed(root, chosen)).split()) > self.policy.max_words and chosen:
+            chosen.pop()
+        together, child = frozenset({root, *chosen}), SystemPrompt(text)
+        known = self._by_changes.get(together, self._by_id.get(child.id))
+        return Composite(child, root, together, len(edits), known) if text else None
+
+    def _take_in(self, composite: Composite) -> tuple[int, Derivation]:
+        """Takes a composite into the lineage, below those on the same root that share most with it."""
+        reason = f"{len(composite.together) - 1} of {composite.edits} changes together"
+        derivation = Derivation(composite.child, self._nearest(composite.together, composite.root), Operation.MERGE, reason)
+        return self._enter(derivation, composite.together), derivation
+
+    def leading(self) -> SystemPrompt:
+        """What would be handed over now: the text with all changes that are good on average, measured or not, where it promises more than
+        all that was measured."""
+        crown = self._promised()
+        return crown.child if crown else self.candidates[self.ranking()[0]].system_prompt
+
+    def crown(self) -> tuple[int, Derivation] | None:
+        """Takes :meth:`leading` into the lineage and the ranking, where it is not there yet."""
+        crown = self._promised()
+        if crown is None:
+            return None
+        self._crown, derivation = self._take_in(crown)
+        return self._crown, derivation
+
+    def _promised(self) -> Composite | None:
+        """The composite of what is good on average, if it is new and promises more than all that was measured."""
+        beliefs = self.beliefs()
+        changes = beliefs.changes(beliefs.mean)
+        found = self._put_together(beliefs, changes)
+        if found is None or found.known is not None:
+            return None
+        return found if float(changes[list(found.together)].sum()) > float(beliefs.mean[self.ranking()[0]]) else None
 
     def _nearest(self, together: frozenset[int], root: int) -> tuple[str, ...]:
         """The two system prompts on the same root that share most with a set of changes."""
@@ -309,7 +361,15 @@ class Planner:
         )
 
     def ranking(self) -> list[int]:
-        """Measured candidates by posterior mean, best first; ties go to the older one."""
+        """Measured candidates, and the crown, by posterior mean, best first; ties go to the older one."""
         mean = self.beliefs().mean
-        measured = [node for node, candidate in enumerate(self.candidates) if candidate.scored]
+        measured = [node for node, candidate in enumerate(self.candidates) if candidate.scored or node == self._crown]
         return sorted(measured, key=lambda node: (-mean[node], node))
+
+    def shortlist(self) -> list[int]:
+        """Who goes to the selection: the first of the ranking, and the best of the roots, in the last place if need be. What the search has
+        found must beat what it started from once more, on prompts that it never met."""
+        ranking, size = self.ranking(), self.policy.shortlist
+        roots = [node for node in ranking if not self.candidates[node].parents]
+        chosen = ranking[:size]
+        return chosen if not roots or roots[0] in chosen or size < 2 else [*chosen[: size - 1], roots[0]]

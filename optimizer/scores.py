@@ -205,7 +205,7 @@ def _reduced(rows: Rows, by_pair: _Sums, by_prompt: _Sums, size: int, scale: Sca
     """The precision and shift of all ``rows``, the groups' effects integrated out."""
     # Without a single row, counts would be whole numbers.
     precision = np.diag(np.bincount(rows.nodes, minlength=size).astype(np.float64))
-    shift = np.bincount(rows.nodes, rows.values, minlength=size)
+    shift = np.bincount(rows.nodes, rows.values, minlength=size).astype(np.float64)
     for sums, ratio in ((by_pair, scale.pair_ratio), (by_prompt, scale.prompt_ratio)):
         factors = 1.0 / (ratio + sums.masses)
         precision -= (sums.weights * factors[:, None]).T @ sums.weights

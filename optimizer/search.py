@@ -90,6 +90,8 @@ class Search:
                     under_way.append(self._start(decided))
                     number, planned = number + 1, planned + len(decided.measurements)
                 if not under_way:
+                    if (crown := await asyncio.to_thread(self.planner.crown)) is not None:
+                        yield Born(*crown)
                     return
                 async with aclosing(self._finish(under_way[0])) as events:
                     async for event in events:

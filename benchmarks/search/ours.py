@@ -107,6 +107,6 @@ async def _run(meter: Meter, seed: int, policy: Policy) -> None:
         try:
             async for event in search.run([root]):
                 if isinstance(event, RoundSealed):
-                    meter.hand_over(planner.candidates[planner.ranking()[0]].system_prompt.text)
+                    meter.hand_over(planner.leading().text)
         except Spent:
             pass

@@ -12,7 +12,7 @@ from data.errors import FailureKind
 from data.errors import Stage as StageName
 from data.records import Derivation, Failure, Judgment, Operation, Prompt, Rewrite, SystemPrompt, Trial
 from optimizer.pairs import Pairs
-from optimizer.plan import BARREN_TRIALS, LEAST_IMAGES, Measurement, Planner, Policy, Round
+from optimizer.plan import BARREN_TRIALS, IMAGES_PER_START, LARGEST_ROUND, LEAST_IMAGES, Measurement, Planner, Policy, Round
 
 MIDDLE = REGIMES["middle"]
 
@@ -139,7 +139,7 @@ def test_nothing_is_asked_for_before_there_is_something_to_show_nor_too_late():
 
 def test_a_refused_proposal_comes_back_but_not_for_ever():
     taken, refused = Searched().run(), Searched(refused=True).run()
-    assert taken.asked() == pytest.approx(taken.policy.head_start + taken.images / taken.policy.images_per_child, abs=2)
+    assert taken.asked() == pytest.approx(taken.images / IMAGES_PER_START + taken.images / taken.policy.images_per_child, abs=2)
     assert 2.5 * taken.asked() < refused.asked() < 3.5 * taken.asked()
     assert len(refused.planner.candidates) == 1
 
@@ -174,7 +174,30 @@ def test_composites_keep_to_the_most_words():
     search = Searched(policy=Policy(max_words=12)).run()
     texts = [search.planner.candidates[node].system_prompt.text for node in search.composites()]
     assert texts
-    assert max(len(text.split()) for text in texts) <= 12
+    assert max(len(text.split()) for text in texts) == 12, "with as many of the best changes as there is room for"
+
+
+def test_what_is_handed_over_is_all_that_is_good_on_average():
+    crowned = 0
+    for seed in range(4):
+        planner = Searched(seed=seed, images=100).run().planner
+        leading, measured = planner.leading(), planner.ranking()
+        crown = planner.crown()
+        if crown is None:
+            assert leading == planner.candidates[measured[0]].system_prompt
+            continue
+        crowned += 1
+        node, derivation = crown
+        assert derivation.child == leading
+        assert planner.ranking() == [node, *measured], "it is in the ranking, though nobody has measured it"
+        assert planner.crown() is None, "it is in the lineage now"
+    assert crowned
+
+
+def test_rounds_grow_with_what_is_known():
+    sizes = [len(decided.measurements) for decided in Searched(images=1500).run().rounds]
+    assert set(sizes[:100]) == {Policy().round_size}
+    assert Policy().round_size < sizes[-2] <= LARGEST_ROUND
 
 
 def test_a_price_ends_a_search_in_which_nothing_makes_a_difference():

@@ -98,9 +98,9 @@ def test_a_node_that_came_later_is_counted_with_the_rest():
 
 def test_rows_number_everything_in_order_of_appearance():
     sums = summed([(2, 7, 0.1), (0, 4, 0.2), (2, 4, 0.3), (1, 5, 0.4)], Scale())
-    nodes, pairs, prompts, values, weights = (column.tolist() for column in sums.rows())
+    nodes, pairs, prompts, values = (column.tolist() for column in sums.rows())
     assert (nodes, pairs, prompts) == ([2, 0, 2, 1], [0, 1, 1, 2], [0, 0, 0, 1])  # 7 and 4 are pairs of prompt 1, 5 of prompt 2
-    assert (values, weights) == ([0.1, 0.2, 0.3, 0.4], [1.0] * 4)
+    assert values == [0.1, 0.2, 0.3, 0.4]
     assert sums.prompts == [1, 2]
     assert len(sums) == 4
     assert isinstance(sums.rows(), Rows)
