@@ -20,7 +20,8 @@ class SearchGain:
     """The winner less the arm ``reference``. ``raw``: the difference of their mean scores in the search, each over its own trials.
     ``shrunk``: that of their posterior means, with its interval.
 
-    None where there is nothing to say: the reference was not part of the search, or the method has no posterior.
+    None where there is nothing to say: the reference was not part of the search, the winner was put together at its end and has no
+    score of the search, or the method has no posterior.
     """
 
     reference: str

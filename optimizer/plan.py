@@ -266,7 +266,8 @@ class Planner:
 
     def _mutation(self, beliefs: Beliefs, draw: Floats, ripe: list[int], number: int, index: int) -> Mutation:
         edits, children = len(self._ancestry.edits()), sum(bool(candidate.parents) for candidate in self.candidates)
-        # Where texts are edited, composites do what merges would.
+        # While most texts are edits, composites do what merges would. Later a merge is asked for now and then: that a proposer may word
+        # what is known to be good anew is worth a proposal in a dozen.
         merged = self._merged if self.policy.compose == 0.0 or 2 * edits < children else None
         chosen = mutation(beliefs, draw, ripe, merged, derived_random(self._seed, "mutation", number, index))
         if chosen.operation is Operation.MERGE:
