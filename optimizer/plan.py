@@ -2,9 +2,10 @@
 seed.
 
 A round mostly measures composites, texts that put changes of all branches together (breeding.py); now and then, or where there is nothing
-to put together, what a sample of the posterior holds for the best. Whenever enough images were planned since the last request, the proposer is asked for
-something new. Prompts are met by chance, more often such as tell system prompts apart. What is handed over is the text with all changes
-that are good on average. Plain state and arithmetic: no engine, no clock, no concurrency; the same trials in give the same round out.
+to put together, what a sample of the posterior holds for the best. Whenever enough images were planned since the last request, the
+proposer is asked for something new. Prompts are met by chance, more often such as tell system prompts apart. What is handed over is the
+text with all changes that are good on average. Plain state and arithmetic: no engine, no clock, no concurrency; the same trials in give
+the same round out.
 """
 
 import math
