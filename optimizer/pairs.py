@@ -33,6 +33,10 @@ class Pairs:
         """The number of a pair's prompt."""
         return pair % len(self.prompts)
 
+    def category_of(self, pair: int) -> str:
+        """The category of a pair's prompt."""
+        return self.prompts[self.prompt_of(pair)].category
+
     def fresh(self, planned: Collection[int], count: int, spread: Mapping[int, float], *names: object) -> list[int]:
         """``count`` pairs that are not ``planned`` yet, of the earliest turn that has any, in an order of chance that ``names`` derive.
 

@@ -33,10 +33,12 @@ GREEDY = 3
 GROWTH = 150
 """Rounds and blocks grow with what has been measured, beyond a part of this many: a few scores more no longer change a decision, and each
 composite is one more system prompt to reckon with."""
-IMAGES_PER_START = 20
+IMAGES_PER_START = 6
 """No more is asked for at the start than one proposal per so many images of the budget."""
 LARGEST_ROUND = 16
 """Decisions about more images at once rest on too little; a pool of generators is filled by more rounds."""
+TOO_LATE = 6
+"""With so few images left no child is asked for: it would hardly be measured."""
 REFUSAL = 1 / 3
 """A refused proposal counts as so much of one: the request is made again, and a proposer with nothing new to say is not asked for ever."""
 
@@ -60,10 +62,10 @@ class Policy:
     thinking: int = 1
     compose: float = 0.9
     root_look: int = 8
-    first_look: int = 3
+    first_look: int = 1
     mature: int = 2
-    images_per_child: float = 10.0
-    head_start: float = 30.0
+    images_per_child: float = 15.0
+    head_start: float = 90.0
     shortlist: int = 3
     max_words: int = 260
     price: float = 2e-4
@@ -221,11 +223,14 @@ class Planner:
         """Takes in a trial's outcome; a failure teaches nothing about the system prompt."""
         self.candidates[measurement.node].trials[measurement.pair] = trial
         if trial.score is not None:
-            self._posterior.observe(measurement.node, measurement.pair, trial.score, self._prompt_of(measurement.pair))
+            prompt, category = self._prompt_of(measurement.pair)
+            self._posterior.observe(measurement.node, measurement.pair, trial.score, prompt, category)
 
-    def _prompt_of(self, pair: int) -> int:
-        """The number of a pair's prompt; those of the selection lie below 0."""
-        return self._pairs.prompt_of(pair) if pair >= 0 else -1 - self.select_pairs.prompt_of(-1 - pair)
+    def _prompt_of(self, pair: int) -> tuple[int, str]:
+        """The number of a pair's prompt, and its category; numbers of the selection's prompts lie below 0."""
+        if pair >= 0:
+            return self._pairs.prompt_of(pair), self._pairs.category_of(pair)
+        return -1 - self.select_pairs.prompt_of(-1 - pair), self.select_pairs.category_of(-1 - pair)
 
     def refused(self) -> None:
         """A proposal was refused: another one is due."""
@@ -248,8 +253,7 @@ class Planner:
         generator = np.random.default_rng(derived_seed(self._seed, "round", number))
         beliefs = self.beliefs()
         ripe = [node for node, candidate in enumerate(self.candidates) if candidate.scored >= self.policy.mature]
-        # A child that is born too late to be measured is not asked for.
-        most = self.policy.round_size if ripe and images > 2 * self.policy.first_look else 0
+        most = self.policy.round_size if ripe and images > TOO_LATE else 0
         while len(measurements) < size:
             draw = beliefs.draw(generator)[0]
             if self._due(images) and len(mutations) < most:

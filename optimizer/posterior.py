@@ -2,15 +2,16 @@
 
 The model::
 
-    score = mean[node] + prompt + pair + noise
+    score = mean[node] + leanings of its changes + prompt + pair + noise
     mean[node] = its root's mean + every change that it has inherited or made + own[node]
-    change ~ N(typical[operation], spread[operation]²)     own ~ N(0, own²)
+    change ~ N(typical[operation], spread[operation]²)     own ~ N(0, own² · changes[node])
     prompt ~ N(0, prompt²)     pair ~ N(0, pair²)          noise ~ N(0, noise²)
 
 A pair is a (prompt, sample, seed). Which changes a node has is told (ancestry.py); by descent alone, it has all of its parents', each once.
 Good changes add up, and every score of a node says something about each of its changes. What a child has of its ``own`` is not passed on;
+the more changes it has, the further it may be from their sum, since instructions get in each other's way;
 where nothing is inherited, all of a child's difference turns out to be that. A hard prompt does not count against the node that happened to
-meet it.
+meet it; nor does it count what changes do to the categories of prompts that it met (leanings.py).
 
 What scores say is kept up to date one at a time (scores.py); a fit is two Cholesky factorizations of the nodes' matrix. What the prior only
 guesses is estimated again whenever the scores have grown by a quarter. It knows nothing of budgets, texts or proposals, and holds no
@@ -27,6 +28,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from data.records import Operation
+from optimizer.leanings import Leanings
 from optimizer.noisescale import estimated_scale, spread_by_prompt
 from optimizer.scores import Floats, Scale, ScoreSums
 
@@ -46,8 +48,8 @@ class Prior:
     ``root_mean`` and ``root_sd``: the mean of a system prompt nobody has measured. ``change``: by how much an operation typically moves a
     mean, up or down, and ``merge``: by how much a merge misses the sum of what it merges. ``own``: what a child does not pass on.
     ``doubt``: how far the right spread may lie from these guesses, as the SD of its logarithm. ``drift``: the SD of an operation's typical
-    change. ``scale``: the noise, a guess worth
-    ``trust`` scores.
+    change. ``lean``: by how much a change does more for one category of prompts than for all; 0 where that is not asked. ``scale``: the
+    noise, a guess worth ``trust`` scores.
     """
 
     root_mean: float = 0.5
@@ -57,6 +59,7 @@ class Prior:
     own: float = 0.01
     doubt: float = 0.7
     drift: float = 0.01
+    lean: float = 0.03
     scale: Scale = Scale()
     trust: float = 30.0
 
@@ -123,13 +126,18 @@ class Beliefs:
     def draw_changes(self, generator: np.random.Generator, means: Floats) -> Floats:
         """A sample of the changes where the nodes' means are ``means``, [nodes]."""
         prior = self.expected + self.spreads * generator.standard_normal(self.expected.size)
-        own = np.where(self.roots, 0.0, self.heredity.own) * generator.standard_normal(self.expected.size)
+        own = self.heredity.own * missed(self.inherits, self.roots) * generator.standard_normal(self.expected.size)
         return prior + self.blame @ (means - self.inherits @ prior - own)
 
     def p_best(self, generator: np.random.Generator, count: int = 512) -> Floats:
         """The chance of each node to have the highest mean, [nodes], from ``count`` joint samples."""
         winners = self.draw(generator, count).argmax(axis=1)
         return np.bincount(winners, minlength=self.mean.size) / count
+
+
+def missed(inherits: Floats, roots: "np.ndarray[Any, np.dtype[np.bool_]]") -> Floats:
+    """By how much a node may miss the sum of its changes, in units of ``own``: the root of their number, 0 for ``roots``; [nodes]."""
+    return np.where(roots, 0.0, np.sqrt(np.maximum(1.0, inherits.sum(axis=1) - 1.0)))
 
 
 P = ParamSpec("P")
@@ -161,6 +169,7 @@ class LineagePosterior:
         self.prior = prior
         self.heredity = Heredity(1.0, prior.own, {})
         self._scores = ScoreSums(prior.scale)
+        self._leanings = Leanings(prior.lean)
         self._parents: list[tuple[int, ...]] = []
         self._operations: list[Operation] = []
         self._inherits: Floats = np.zeros((0, 0))
@@ -196,10 +205,12 @@ class LineagePosterior:
         self._beliefs = None
         return size
 
-    def observe(self, node: int, pair: int, score: float, prompt: int | None = None) -> None:
-        """Takes in one score of ``node`` on ``pair``, a pair of ``prompt`` (None: of one that has no other). ValueError for a score twice,
-        or outside the finite numbers."""
-        self._scores.add(node, pair, ("of", pair) if prompt is None else prompt, score)
+    def observe(self, node: int, pair: int, score: float, prompt: int | None = None, category: str = "") -> None:
+        """Takes in one score of ``node`` on ``pair``, a pair of ``prompt`` (None: of one that has no other) of a ``category``. ValueError
+        for a score twice, or outside the finite numbers."""
+        of = ("of", pair) if prompt is None else prompt
+        self._leanings.meet(of, category)
+        self._scores.add(node, pair, of, score, self._leanings.offset(of, self._inherits[node]))
         self._beliefs = None
 
     def beliefs(self) -> Beliefs:
@@ -221,13 +232,23 @@ class LineagePosterior:
         if len(self._scores) < max(LEAST_SCORES, GROWTH * self._fitted_at):
             return beliefs
         self._fitted_at = len(self._scores)
-        self._estimate_noise(beliefs)
+        free = self._estimate_leanings(beliefs) if self.prior.lean else 0.0
+        self._estimate_noise(self._fit() if free else beliefs, free)
         if any(self._parents):
             self._estimate_heredity()
         return self._fit()
 
-    def _estimate_noise(self, beliefs: Beliefs) -> None:
-        effective = float(np.sum((beliefs.root.T @ self._scores.precision) * beliefs.root.T)) / self._scores.scale.noise**2
+    def _estimate_leanings(self, beliefs: Beliefs) -> float:
+        """What changes do to single categories, taken off the scores; returns how many free numbers that is worth."""
+        free = self._leanings.estimate(self._scores, self._inherits, beliefs.mean)
+        if free:
+            self._scores.set_off(self._leanings.offsets(self._scores.rows(), self._scores.prompts, self._inherits))
+            self._scores.rescale(self._scores.scale)
+        return free
+
+    def _estimate_noise(self, beliefs: Beliefs, free: float) -> None:
+        """The noise, where the scores were fitted with ``free`` numbers besides the means."""
+        effective = free + float(np.sum((beliefs.root.T @ self._scores.precision) * beliefs.root.T)) / self._scores.scale.noise**2
         rows = self._scores.rows()
         self._scores.rescale(estimated_scale(rows, beliefs.mean, effective, self.prior.scale, self.prior.trust))
         spreads = spread_by_prompt(rows, beliefs.mean)
@@ -282,16 +303,16 @@ class LineagePosterior:
             ]
         )
 
-    def _children(self) -> "np.ndarray[Any, np.dtype[np.bool_]]":
-        return np.array([bool(above) for above in self._parents])
+    def _roots(self) -> "np.ndarray[Any, np.dtype[np.bool_]]":
+        return np.array([not above for above in self._parents])
 
     def _problem(self, nodes: "np.ndarray[Any, np.dtype[np.intp]] | None" = None) -> "_Problem":
-        children = self._children()
+        apart = missed(self._inherits, self._roots())
         noise = self._scores.scale.noise
         if nodes is None or nodes.size == len(self):
-            return _Problem(self._inherits, children, self._scores.precision / noise**2, self._scores.shift / noise**2)
+            return _Problem(self._inherits, apart, self._scores.precision / noise**2, self._scores.shift / noise**2)
         precision, shift = self._scores.of_nodes(nodes)
-        return _Problem(self._inherits[nodes], children[nodes], precision / noise**2, shift / noise**2)
+        return _Problem(self._inherits[nodes], apart[nodes], precision / noise**2, shift / noise**2)
 
     def _fit(self) -> Beliefs:
         heredity = self.heredity
@@ -299,18 +320,16 @@ class LineagePosterior:
         typical = heredity.typical.get(Operation.REFLECT, 0.0)
         spread = float(np.hypot(heredity.stretch * self.prior.change, heredity.own))
         mean, root, blame = self._problem().solved(expected, spreads, heredity.own)
-        return Beliefs(
-            mean, root, self._scores.scale, heredity, self._inherits, blame, expected, spreads, ~self._children(), typical, spread
-        )
+        return Beliefs(mean, root, self._scores.scale, heredity, self._inherits, blame, expected, spreads, self._roots(), typical, spread)
 
 
 @dataclass(frozen=True, slots=True)
 class _Problem:
-    """The Gaussian problem: who ``inherits`` what [nodes, changes], which nodes are ``children``, and what scores say: precision and shift,
-    in scores."""
+    """The Gaussian problem: who ``inherits`` what [nodes, changes], how far nodes may be ``apart`` from the sum of that [nodes], and what
+    scores say: precision and shift, in scores."""
 
     inherits: Floats
-    children: "np.ndarray[Any, np.dtype[np.bool_]]"
+    apart: Floats
     precision: Floats
     shift: Floats
 
@@ -321,7 +340,7 @@ class _Problem:
 
         start = self.inherits @ expected
         covariance = (self.inherits * spreads**2) @ self.inherits.T
-        covariance[np.diag_indices_from(covariance)] += np.where(self.children, own**2, 0.0)
+        covariance[np.diag_indices_from(covariance)] += (own * self.apart) ** 2
         root = cholesky(covariance, lower=True, check_finite=False)
         inner = root.T @ self.precision @ root
         inner[np.diag_indices_from(inner)] += 1.0

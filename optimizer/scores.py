@@ -37,7 +37,8 @@ class Scale:
 
 
 class Rows(NamedTuple):
-    """All scores as arrays [scores]: the node, the pair and the prompt of each as numbers in order of appearance, and its value."""
+    """All scores as arrays [scores]: the node, the pair and the prompt of each as numbers in order of appearance, and its value, less its
+    offset."""
 
     nodes: Ints
     pairs: Ints
@@ -77,6 +78,7 @@ class ScoreSums:
         self.shift: Floats = np.zeros(0)
         """[nodes], likewise: precision @ mean where the scores alone decide."""
         self._rows: list[tuple[int, int, float]] = []
+        self._offsets: list[float] = []
         self._seen: set[tuple[int, Hashable]] = set()
         self._pair_at: dict[Hashable, int] = {}
         self._prompt_at: dict[Hashable, int] = {}
@@ -97,8 +99,8 @@ class ScoreSums:
         self.precision = np.pad(self.precision, (0, 1))
         self.shift = np.pad(self.shift, (0, 1))
 
-    def add(self, node: int, pair: Hashable, prompt: Hashable, value: float) -> None:
-        """Takes in a score. ValueError for a score twice, or outside the finite numbers."""
+    def add(self, node: int, pair: Hashable, prompt: Hashable, value: float, offset: float = 0.0) -> None:
+        """Takes in a score, ``offset`` of which is not to count. ValueError for a score twice, or outside the finite numbers."""
         if not np.isfinite(value):
             raise ValueError(f"a score must be a finite number, not {value}")
         if (node, pair) in self._seen:
@@ -106,6 +108,8 @@ class ScoreSums:
         self._seen.add((node, pair))
         at, group, above = self._groups(pair, prompt)
         self._rows.append((node, at, value))
+        self._offsets.append(offset)
+        value -= offset
         size = self.shift.size
         group.fit(size)
         above.fit(size)
@@ -146,8 +150,12 @@ class ScoreSums:
 
     def rows(self) -> Rows:
         nodes, pairs = (np.array([row[column] for row in self._rows], dtype=np.intp) for column in (0, 1))
-        values = np.array([row[2] for row in self._rows])
+        values = np.array([row[2] for row in self._rows]) - np.array(self._offsets)
         return Rows(nodes, pairs, np.asarray(self._prompt_of, dtype=np.intp)[pairs], values)
+
+    def set_off(self, offsets: Floats) -> None:
+        """Takes these ``offsets`` [scores] off instead of those so far; the sums follow with the next :meth:`rescale`."""
+        self._offsets = offsets.tolist()
 
     def rescale(self, scale: Scale) -> None:
         """Sums all anew, for another scale."""
@@ -166,6 +174,15 @@ class ScoreSums:
         kept = place[rows.nodes] >= 0
         rows = Rows(place[rows.nodes][kept], rows.pairs[kept], rows.prompts[kept], rows.values[kept])
         return _reduced(rows, *self._summed(rows, nodes.size), nodes.size, self.scale)
+
+    def of_prompts(self, among: "npt.NDArray[np.bool_]") -> tuple[Floats, Floats]:
+        """The precision [nodes, nodes] and the shift [nodes] that the scores on the prompts ``among`` these [prompts] alone would give,
+        nothing taken off."""
+        rows = self.rows()
+        kept = among[rows.prompts]
+        values = (rows.values + np.array(self._offsets))[kept]
+        rows = Rows(rows.nodes[kept], rows.pairs[kept], rows.prompts[kept], values)
+        return _reduced(rows, *self._summed(rows), self.shift.size, self.scale)
 
     def _summed(self, rows: Rows, size: int | None = None) -> "tuple[_Sums, _Sums]":
         by_pair = _Sums.zeros(len(self._pairs), self.shift.size if size is None else size)

@@ -59,8 +59,8 @@ def histories(draw: st.DrawFn, most_scores: int = 36) -> History:
 
 @dataclass
 class Simulated:
-    """A tree of ``size`` system prompts whose changes are drawn from N(``typical``, ``spread``²), each with ``own`` that is not passed on,
-    measured ``looks`` times on pairs of 20 prompts."""
+    """A tree of ``size`` system prompts whose changes are drawn from N(``typical``, ``spread``²), each with something that is not passed on,
+    ``own`` times the root of the number of its changes; measured ``looks`` times on pairs of 20 prompts."""
 
     seed: int
     size: int = 40
@@ -74,13 +74,14 @@ class Simulated:
         """What is believed, and the true means."""
         luck = np.random.default_rng(self.seed)
         posterior = LineagePosterior()
-        passed_on, means = [0.5], [0.5]
+        passed_on, means, changes = [0.5], [0.5], [0]
         posterior.add()
         for number in range(1, self.size):
             parent = int(luck.integers(number))
             posterior.add([parent])
             passed_on.append(passed_on[parent] + luck.normal(self.typical, self.spread))
-            means.append(passed_on[-1] + luck.normal(0.0, self.own))
+            changes.append(changes[parent] + 1)
+            means.append(passed_on[-1] + luck.normal(0.0, self.own) * changes[-1] ** 0.5)
         of_prompt = luck.normal(0.0, self.scale.prompt, 20)
         of_pair = luck.normal(0.0, self.scale.pair, 200)
         for node, mean in enumerate(means):

@@ -12,7 +12,7 @@ from data.errors import FailureKind
 from data.errors import Stage as StageName
 from data.records import Derivation, Failure, Judgment, Operation, Prompt, Rewrite, SystemPrompt, Trial
 from optimizer.pairs import Pairs
-from optimizer.plan import BARREN_TRIALS, IMAGES_PER_START, LARGEST_ROUND, LEAST_IMAGES, Measurement, Planner, Policy, Round
+from optimizer.plan import BARREN_TRIALS, IMAGES_PER_START, LARGEST_ROUND, LEAST_IMAGES, TOO_LATE, Measurement, Planner, Policy, Round
 
 MIDDLE = REGIMES["middle"]
 
@@ -131,10 +131,9 @@ def test_roots_begin_on_the_same_pairs():
 def test_nothing_is_asked_for_before_there_is_something_to_show_nor_too_late():
     assert Searched(images=8).run().asked() == 0
     planner = Searched(images=60).run().planner
-    late = 2 * planner.policy.first_look
-    assert planner.next_round(99, late + 1).mutations
+    assert planner.next_round(99, TOO_LATE + 1).mutations
     again = Searched(images=60).run().planner
-    assert not again.next_round(99, late).mutations
+    assert not again.next_round(99, TOO_LATE).mutations
 
 
 def test_a_refused_proposal_comes_back_but_not_for_ever():
