@@ -26,6 +26,8 @@ from optimizer.worth import images_worth
 
 BARREN_TRIALS = 8
 """A system prompt without a score after so many trials is left alone."""
+SUSPECT_TRIALS = 3
+"""A new child without a score is tried so often before anything else rests on it: a failure says nothing about how good it is."""
 LEAST_IMAGES = 200
 """Before so many images the search does not give up: what a proposal brings is not known yet."""
 GREEDY = 3
@@ -99,6 +101,11 @@ class Candidate:
     @property
     def scored(self) -> int:
         return sum(trial.score is not None for trial in self.trials.values())
+
+    @property
+    def suspect(self) -> bool:
+        """Whether it has failed whenever it was tried: no composite takes a change that may make the reasoner refuse."""
+        return bool(self.trials) and self.scored == 0
 
     @property
     def barren(self) -> bool:
@@ -225,6 +232,13 @@ class Planner:
         if trial.score is not None:
             prompt, category = self._prompt_of(measurement.pair)
             self._posterior.observe(measurement.node, measurement.pair, trial.score, prompt, category)
+        elif self._needs_another_look(measurement.node):
+            self._plan(measurement.node, 1, self._fresh)
+
+    def _needs_another_look(self, node: int) -> bool:
+        """Whether a new change has failed so far, and it may have been chance."""
+        candidate = self.candidates[node]
+        return candidate.suspect and len(candidate.planned) < SUSPECT_TRIALS and node in self._ancestry.edits()
 
     def _prompt_of(self, pair: int) -> tuple[int, str]:
         """The number of a pair's prompt, and its category; numbers of the selection's prompts lie below 0."""
@@ -310,7 +324,7 @@ class Planner:
         """The text with all edits that are good where ``changes`` [nodes] are what they come to, or with as many of the best as a system
         prompt has room for. None while there are fewer than two edits."""
         # Nodes that entered in this round are not in the beliefs yet.
-        edits = [change for change in self._ancestry.edits() if change < beliefs.mean.size]
+        edits = [change for change in self._ancestry.edits() if change < beliefs.mean.size and not self.candidates[change].suspect]
         if self.policy.compose == 0.0 or len(edits) < 2:
             return None
         root = self._ancestry.root_of(int(beliefs.mean.argmax()))

@@ -59,8 +59,8 @@ def histories(draw: st.DrawFn, most_scores: int = 36) -> History:
 
 @dataclass
 class Simulated:
-    """A tree of ``size`` system prompts whose changes are drawn from N(``typical``, ``spread``²), each with something that is not passed on,
-    ``own`` times the root of the number of its changes; measured ``looks`` times on pairs of 20 prompts."""
+    """A tree of ``size`` system prompts whose changes are drawn from N(``typical``, ``spread``²), each with something that is not
+    passed on, ``own`` times the root of the number of its changes; measured ``looks`` times on pairs of 20 prompts."""
 
     seed: int
     size: int = 40

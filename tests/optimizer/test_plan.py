@@ -12,7 +12,18 @@ from data.errors import FailureKind
 from data.errors import Stage as StageName
 from data.records import Derivation, Failure, Judgment, Operation, Prompt, Rewrite, SystemPrompt, Trial
 from optimizer.pairs import Pairs
-from optimizer.plan import BARREN_TRIALS, IMAGES_PER_START, LARGEST_ROUND, LEAST_IMAGES, TOO_LATE, Measurement, Planner, Policy, Round
+from optimizer.plan import (
+    BARREN_TRIALS,
+    IMAGES_PER_START,
+    LARGEST_ROUND,
+    LEAST_IMAGES,
+    SUSPECT_TRIALS,
+    TOO_LATE,
+    Measurement,
+    Planner,
+    Policy,
+    Round,
+)
 
 MIDDLE = REGIMES["middle"]
 
@@ -141,6 +152,17 @@ def test_a_refused_proposal_comes_back_but_not_for_ever():
     assert taken.asked() == pytest.approx(taken.images / IMAGES_PER_START + taken.images / taken.policy.images_per_child, abs=2)
     assert 2.5 * taken.asked() < refused.asked() < 3.5 * taken.asked()
     assert len(refused.planner.candidates) == 1
+
+
+def test_no_composite_takes_a_change_that_has_only_failed():
+    search = Searched(images=200, fails=lambda text: rules_of(text) == [7])
+    child = search.planner.add(Derivation(SystemPrompt(text_of([7])), (SystemPrompt(text_of([])).id,), Operation.REFLECT))
+    search.run()
+    assert SUSPECT_TRIALS <= len(search.planner.candidates[child].trials) <= BARREN_TRIALS + search.policy.round_size
+    born = [each.system_prompt.text for each in search.planner.candidates if each.operation is Operation.MERGE]
+    # The first few may have been put together before it was tried.
+    assert len(born) > 20
+    assert not any(7 in rules_of(text) for text in born[10:])
 
 
 def test_a_child_that_only_fails_is_left_alone():
