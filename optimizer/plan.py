@@ -97,10 +97,8 @@ class Candidate:
     operation: Operation = Operation.ROOT
     planned: set[int] = field(default_factory=set[int])
     trials: dict[int, Trial] = field(default_factory=dict[int, Trial])
-
-    @property
-    def scored(self) -> int:
-        return sum(trial.score is not None for trial in self.trials.values())
+    scored: int = 0
+    """How many of its trials have a score."""
 
     @property
     def suspect(self) -> bool:
@@ -228,8 +226,10 @@ class Planner:
 
     def take(self, measurement: Measurement, trial: Trial) -> None:
         """Takes in a trial's outcome; a failure teaches nothing about the system prompt."""
-        self.candidates[measurement.node].trials[measurement.pair] = trial
+        candidate = self.candidates[measurement.node]
+        candidate.trials[measurement.pair] = trial
         if trial.score is not None:
+            candidate.scored += 1
             prompt, category = self._prompt_of(measurement.pair)
             self._posterior.observe(measurement.node, measurement.pair, trial.score, prompt, category)
         elif self._needs_another_look(measurement.node):

@@ -85,8 +85,8 @@ class Beliefs:
     ``mean`` [nodes], a ``root`` of the covariance [nodes, nodes] (root @ root.T), the ``scale`` of the noise and the ``heredity``.
     ``inherits`` [nodes, nodes]: 1 where a node (row) has a change (column); a root's change is its mean, and ``roots`` [nodes] says which
     are roots.
-    ``expected`` and ``spreads`` [changes]: their means and standard deviations a priori; ``blame`` [changes, nodes]: which changes the
-    means are put down to.
+    ``expected`` and ``spreads`` [changes]: their means and standard deviations a priori; ``factor`` [nodes, nodes]: the means' covariance a
+    priori, as a lower Cholesky factor.
     ``typical`` and ``spread``: by how much a reflection is expected to change a mean, and the standard deviation of that.
     """
 
@@ -95,7 +95,7 @@ class Beliefs:
     scale: Scale
     heredity: Heredity
     inherits: Floats
-    blame: Floats
+    factor: Floats
     expected: Floats
     spreads: Floats
     roots: "np.ndarray[Any, np.dtype[np.bool_]]"
@@ -121,13 +121,19 @@ class Beliefs:
 
     def changes(self, means: Floats) -> Floats:
         """What the changes come to, where the nodes' means are ``means``: [nodes]."""
-        return self.expected + self.blame @ (means - self.inherits @ self.expected)
+        return self.expected + self._put_down(means - self.inherits @ self.expected)
 
     def draw_changes(self, generator: np.random.Generator, means: Floats) -> Floats:
         """A sample of the changes where the nodes' means are ``means``, [nodes]."""
         prior = self.expected + self.spreads * generator.standard_normal(self.expected.size)
         own = self.heredity.own * missed(self.inherits, self.roots) * generator.standard_normal(self.expected.size)
-        return prior + self.blame @ (means - self.inherits @ prior - own)
+        return prior + self._put_down(means - self.inherits @ prior - own)
+
+    def _put_down(self, away: Floats) -> Floats:
+        """Which changes [nodes] it is put down to that the means are ``away`` [nodes] from what was expected."""
+        from scipy.linalg import cho_solve
+
+        return self.spreads**2 * (self.inherits.T @ cho_solve((self.factor, True), away, check_finite=False))
 
     def p_best(self, generator: np.random.Generator, count: int = 512) -> Floats:
         """The chance of each node to have the highest mean, [nodes], from ``count`` joint samples."""
@@ -319,8 +325,8 @@ class LineagePosterior:
         expected, spreads = self._expected(heredity), self._spreads(heredity)
         typical = heredity.typical.get(Operation.REFLECT, 0.0)
         spread = float(np.hypot(heredity.stretch * self.prior.change, heredity.own))
-        mean, root, blame = self._problem().solved(expected, spreads, heredity.own)
-        return Beliefs(mean, root, self._scores.scale, heredity, self._inherits, blame, expected, spreads, self._roots(), typical, spread)
+        mean, root, factor = self._problem().solved(expected, spreads, heredity.own)
+        return Beliefs(mean, root, self._scores.scale, heredity, self._inherits, factor, expected, spreads, self._roots(), typical, spread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,15 +355,13 @@ class _Problem:
         return start, root, lower, away
 
     def solved(self, expected: Floats, spreads: Floats, own: float) -> tuple[Floats, Floats, Floats]:
-        """The means, a root of their covariance, and which changes the means are put down to."""
-        from scipy.linalg import cho_solve
+        """The means, a root of their covariance, and one of what that was a priori."""
         from scipy.linalg.lapack import dtrtri  # pyright: ignore[reportAttributeAccessIssue]
 
         start, root, lower, away = self._whitened(expected, spreads, own)
         inverse, _ = dtrtri(lower, lower=1)
         half = root @ inverse.T
-        blame = cho_solve((root, True), self.inherits * spreads**2, check_finite=False).T
-        return start + half @ away, half, blame
+        return start + half @ away, half, root
 
     def evidence(self, expected: Floats, spreads: Floats, own: float) -> float:
         """The log-likelihood of the scores, but for what does not depend on the arguments."""

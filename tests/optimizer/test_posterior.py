@@ -90,7 +90,8 @@ def test_sampled_changes_have_the_textbooks_spread():
     spreads = np.diag(beliefs.spreads**2)
     inherits, own = beliefs.inherits, (beliefs.heredity.own * missed(beliefs.inherits, beliefs.roots)) ** 2
     prior = inherits @ spreads @ inherits.T + np.diag(own)
-    held = beliefs.blame @ (beliefs.root @ beliefs.root.T) @ beliefs.blame.T
+    blame = spreads @ inherits.T @ np.linalg.inv(prior)
+    held = blame @ (beliefs.root @ beliefs.root.T) @ blame.T
     cov = spreads - spreads @ inherits.T @ np.linalg.solve(prior, inherits @ spreads) + held
     assert drawn.mean(axis=0) == pytest.approx(beliefs.changes(beliefs.mean), abs=0.006)
     assert np.cov(drawn.T) == pytest.approx(cov, abs=0.06 * float(cov.max()))
