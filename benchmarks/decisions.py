@@ -29,6 +29,7 @@ TRIALS = 50_000
 COMPOSITES = 0.6
 """The share of the system prompts that put others' changes together."""
 PROMPTS = 80
+CATEGORIES = 8
 PAIRS = 8 * PROMPTS
 DECISIONS = 101
 ESTIMATES = 5
@@ -95,7 +96,7 @@ def decide(posterior: LineagePosterior, score: Score, luck: np.random.Generator)
     """One decision; how many seconds of the processor it took."""
     node, pair, value = score
     started = time.process_time()
-    posterior.observe(node, pair, value, pair % PROMPTS)
+    posterior.observe(node, pair, value, pair % PROMPTS, str(pair % CATEGORIES))
     posterior.beliefs().draw(luck)
     return time.process_time() - started
 
@@ -110,7 +111,7 @@ def measure(
     taken = scores(lineage(posterior, system_prompts, luck), trials + decisions, luck)
     estimated_at = math.floor(trials / GROWTH)
     for number, (node, pair, value) in enumerate(taken[: trials - 1], 1):
-        posterior.observe(node, pair, value, pair % PROMPTS)
+        posterior.observe(node, pair, value, pair % PROMPTS, str(pair % CATEGORIES))
         if number == estimated_at:
             posterior.beliefs()
     copies = [deepcopy(posterior) for _ in range(estimates)]
