@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.records import Operation
-from optimizer.posterior import Beliefs
+from optimizer.beliefs import Beliefs
 from optimizer.scores import Floats
 
 BASES = 10

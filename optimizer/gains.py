@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from statistics import NormalDist
 
 from data.records import Trial
-from optimizer.posterior import Beliefs
+from optimizer.beliefs import Beliefs
 from optimizer.stats import CONFIDENCE, Interval
 
 

@@ -17,10 +17,11 @@ import numpy as np
 from data.identity import derived_random, derived_seed
 from data.records import Derivation, Operation, SystemPrompt, Trial, TrialRequest
 from optimizer.ancestry import Ancestry, wording
+from optimizer.beliefs import Beliefs, Prior
 from optimizer.breeding import Mutation, mutation, promising
 from optimizer.events import Standing
 from optimizer.pairs import Pairs
-from optimizer.posterior import Beliefs, LineagePosterior, Prior
+from optimizer.posterior import LineagePosterior
 from optimizer.scores import Floats
 from optimizer.worth import images_worth
 

@@ -21,16 +21,18 @@ randomness of its own.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from data.records import Operation
+from optimizer.beliefs import Beliefs, Heredity, Prior, missed
+from optimizer.gaussian import Problem
 from optimizer.leanings import Leanings
 from optimizer.noisescale import estimated_scale, spread_by_prompt
-from optimizer.scores import Floats, Scale, ScoreSums
+from optimizer.scores import Floats, ScoreSums
 
 GROWTH = 1.25
 """The prior's guesses are estimated again when there are this many times the scores of the last time."""
@@ -39,111 +41,7 @@ MOST_NODES = 150
 """What nodes inherit is estimated from so many of them, the best measured: more would say little more, and take cubically longer."""
 STEPS = tuple(2.0 ** (step / 2) for step in range(-6, 7))
 """Factors of the first guesses that are considered."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prior:
-    """Beliefs before any score, in scores.
-
-    ``root_mean`` and ``root_sd``: the mean of a system prompt nobody has measured. ``change``: by how much an operation typically moves a
-    mean, up or down, and ``merge``: by how much a merge misses the sum of what it merges. ``own``: what a child does not pass on.
-    ``doubt``: how far the right spread may lie from these guesses, as the SD of its logarithm. ``drift``: the SD of an operation's typical
-    change. ``lean``: by how much a change does more for one category of prompts than for all; 0 where that is not asked. ``scale``: the
-    noise, a guess worth ``trust`` scores.
-    """
-
-    root_mean: float = 0.5
-    root_sd: float = 0.3
-    change: float = 0.05
-    merge: float = 0.02
-    own: float = 0.01
-    doubt: float = 0.7
-    drift: float = 0.01
-    lean: float = 0.03
-    scale: Scale = Scale()
-    trust: float = 30.0
-
-    def change_of(self, operation: Operation) -> float:
-        """The first guess at an operation's spread."""
-        return self.merge if operation is Operation.MERGE else self.change
-
-
-@dataclass(frozen=True, slots=True)
-class Heredity:
-    """What is passed on: ``stretch`` times the prior's spreads for changes, ``own`` for what is not passed on, and the ``typical`` change
-    by operation."""
-
-    stretch: float
-    own: float
-    typical: dict[Operation, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Beliefs:
-    """The posterior at one moment.
-
-    ``mean`` [nodes], a ``root`` of the covariance [nodes, nodes] (root @ root.T), the ``scale`` of the noise and the ``heredity``.
-    ``inherits`` [nodes, nodes]: 1 where a node (row) has a change (column); a root's change is its mean, and ``roots`` [nodes] says which
-    are roots.
-    ``expected`` and ``spreads`` [changes]: their means and standard deviations a priori; ``factor`` [nodes, nodes]: the means' covariance a
-    priori, as a lower Cholesky factor.
-    ``typical`` and ``spread``: by how much a reflection is expected to change a mean, and the standard deviation of that.
-    """
-
-    mean: Floats
-    root: Floats
-    scale: Scale
-    heredity: Heredity
-    inherits: Floats
-    factor: Floats
-    expected: Floats
-    spreads: Floats
-    roots: "np.ndarray[Any, np.dtype[np.bool_]]"
-    typical: float
-    spread: float
-
-    @property
-    def noise_sd(self) -> float:
-        return self.scale.noise
-
-    @property
-    def sd(self) -> Floats:
-        """The posterior standard deviation of each node's mean, [nodes]."""
-        return np.sqrt((self.root**2).sum(axis=1))
-
-    def difference(self, node: int, other: int) -> tuple[float, float]:
-        """The posterior mean and standard deviation of ``node`` minus ``other``: what both inherited cancels."""
-        return float(self.mean[node] - self.mean[other]), float(np.linalg.norm(self.root[node] - self.root[other]))
-
-    def draw(self, generator: np.random.Generator, count: int = 1) -> Floats:
-        """Joint samples of all nodes' means, [count, nodes]."""
-        return self.mean + generator.standard_normal((count, self.mean.size)) @ self.root.T
-
-    def changes(self, means: Floats) -> Floats:
-        """What the changes come to, where the nodes' means are ``means``: [nodes]."""
-        return self.expected + self._put_down(means - self.inherits @ self.expected)
-
-    def draw_changes(self, generator: np.random.Generator, means: Floats) -> Floats:
-        """A sample of the changes where the nodes' means are ``means``, [nodes]."""
-        prior = self.expected + self.spreads * generator.standard_normal(self.expected.size)
-        own = self.heredity.own * missed(self.inherits, self.roots) * generator.standard_normal(self.expected.size)
-        return prior + self._put_down(means - self.inherits @ prior - own)
-
-    def _put_down(self, away: Floats) -> Floats:
-        """Which changes [nodes] it is put down to that the means are ``away`` [nodes] from what was expected."""
-        from scipy.linalg import cho_solve
-
-        return self.spreads**2 * (self.inherits.T @ cho_solve((self.factor, True), away, check_finite=False))
-
-    def p_best(self, generator: np.random.Generator, count: int = 512) -> Floats:
-        """The chance of each node to have the highest mean, [nodes], from ``count`` joint samples."""
-        winners = self.draw(generator, count).argmax(axis=1)
-        return np.bincount(winners, minlength=self.mean.size) / count
-
-
-def missed(inherits: Floats, roots: "np.ndarray[Any, np.dtype[np.bool_]]") -> Floats:
-    """By how much a node may miss the sum of its changes, in units of ``own``: the root of their number, 0 for ``roots``; [nodes]."""
-    return np.where(roots, 0.0, np.sqrt(np.maximum(1.0, inherits.sum(axis=1) - 1.0)))
+USUAL = Prior()
 
 
 P = ParamSpec("P")
@@ -171,7 +69,7 @@ def _on_one_thread(function: Callable[P, R]) -> Callable[P, R]:
 class LineagePosterior:
     """Collects nodes and scores, and answers with :class:`Beliefs`. Nodes are numbers from 0, in order of appearance."""
 
-    def __init__(self, prior: Prior = Prior()) -> None:
+    def __init__(self, prior: Prior = USUAL) -> None:
         self.prior = prior
         self.heredity = Heredity(1.0, prior.own, {})
         self._scores = ScoreSums(prior.scale)
@@ -312,13 +210,13 @@ class LineagePosterior:
     def _roots(self) -> "np.ndarray[Any, np.dtype[np.bool_]]":
         return np.array([not above for above in self._parents])
 
-    def _problem(self, nodes: "np.ndarray[Any, np.dtype[np.intp]] | None" = None) -> "_Problem":
+    def _problem(self, nodes: "np.ndarray[Any, np.dtype[np.intp]] | None" = None) -> "Problem":
         apart = missed(self._inherits, self._roots())
         noise = self._scores.scale.noise
         if nodes is None or nodes.size == len(self):
-            return _Problem(self._inherits, apart, self._scores.precision / noise**2, self._scores.shift / noise**2)
+            return Problem(self._inherits, apart, self._scores.precision / noise**2, self._scores.shift / noise**2)
         precision, shift = self._scores.of_nodes(nodes)
-        return _Problem(self._inherits[nodes], apart[nodes], precision / noise**2, shift / noise**2)
+        return Problem(self._inherits[nodes], apart[nodes], precision / noise**2, shift / noise**2)
 
     def _fit(self) -> Beliefs:
         heredity = self.heredity
@@ -327,44 +225,3 @@ class LineagePosterior:
         spread = float(np.hypot(heredity.stretch * self.prior.change, heredity.own))
         mean, root, factor = self._problem().solved(expected, spreads, heredity.own)
         return Beliefs(mean, root, self._scores.scale, heredity, self._inherits, factor, expected, spreads, self._roots(), typical, spread)
-
-
-@dataclass(frozen=True, slots=True)
-class _Problem:
-    """The Gaussian problem: who ``inherits`` what [nodes, changes], how far nodes may be ``apart`` from the sum of that [nodes], and what
-    scores say: precision and shift, in scores."""
-
-    inherits: Floats
-    apart: Floats
-    precision: Floats
-    shift: Floats
-
-    def _whitened(self, expected: Floats, spreads: Floats, own: float) -> tuple[Floats, Floats, Floats, Floats]:
-        """Where the means start, a root of their prior covariance, a root of what scores make of it, and the whitened way from the
-        start."""
-        from scipy.linalg import cholesky, solve_triangular
-
-        start = self.inherits @ expected
-        covariance = (self.inherits * spreads**2) @ self.inherits.T
-        covariance[np.diag_indices_from(covariance)] += (own * self.apart) ** 2
-        root = cholesky(covariance, lower=True, check_finite=False)
-        inner = root.T @ self.precision @ root
-        inner[np.diag_indices_from(inner)] += 1.0
-        lower = cholesky(inner, lower=True, check_finite=False)
-        away = solve_triangular(lower, root.T @ (self.shift - self.precision @ start), lower=True, check_finite=False)
-        return start, root, lower, away
-
-    def solved(self, expected: Floats, spreads: Floats, own: float) -> tuple[Floats, Floats, Floats]:
-        """The means, a root of their covariance, and one of what that was a priori."""
-        from scipy.linalg.lapack import dtrtri  # pyright: ignore[reportAttributeAccessIssue]
-
-        start, root, lower, away = self._whitened(expected, spreads, own)
-        inverse, _ = dtrtri(lower, lower=1)
-        half = root @ inverse.T
-        return start + half @ away, half, root
-
-    def evidence(self, expected: Floats, spreads: Floats, own: float) -> float:
-        """The log-likelihood of the scores, but for what does not depend on the arguments."""
-        start, _, lower, away = self._whitened(expected, spreads, own)
-        fixed = float(start @ self.shift - 0.5 * start @ self.precision @ start)
-        return fixed + 0.5 * float(away @ away) - float(np.log(np.diag(lower)).sum())

@@ -17,10 +17,10 @@ from data.errors import FailureKind, StageError
 from data.identity import derived_random
 from data.records import CriterionKind, Prompt, Trial
 from optimizer.ancestry import sentences
+from optimizer.beliefs import Beliefs
 from optimizer.breeding import Mutation
 from optimizer.judges.aggregate import goodness, passed
 from optimizer.plan import Candidate
-from optimizer.posterior import Beliefs
 from optimizer.proposers import Attempt, FailedCriterion, ParentHistory, Proposal, ProposalRequest
 
 FAILURES_SHOWN = 12

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from optimizer.posterior import Beliefs
+from optimizer.beliefs import Beliefs
 from optimizer.scores import Floats
 
 LOOKS = (4, 16, 64)

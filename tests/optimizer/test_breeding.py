@@ -6,8 +6,9 @@ from collections import Counter
 import numpy as np
 
 from data.records import Operation
+from optimizer.beliefs import Beliefs, Prior
 from optimizer.breeding import CONDENSE, EXPLORE, MOST_PARENTS, Mutation, mutation, promising
-from optimizer.posterior import Beliefs, LineagePosterior, Prior
+from optimizer.posterior import LineagePosterior
 from optimizer.scores import Scale
 
 PRIOR = Prior(scale=Scale(0.1, 0.02, 0.02))

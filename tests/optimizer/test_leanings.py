@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from data.records import Operation
+from optimizer.beliefs import Prior
 from optimizer.leanings import LEAST_SCORES, Leanings
-from optimizer.posterior import LineagePosterior, Prior
+from optimizer.posterior import LineagePosterior
 from optimizer.scores import Floats, Scale, ScoreSums
 
 CATEGORIES = 4

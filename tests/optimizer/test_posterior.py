@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 
 from data.records import Operation
-from optimizer.posterior import Beliefs, LineagePosterior, Prior, missed
+from optimizer.beliefs import Beliefs, Prior, missed
+from optimizer.posterior import LineagePosterior
 from optimizer.scores import Floats, Scale
 from tests.optimizer.lineages import History, Simulated, histories
 

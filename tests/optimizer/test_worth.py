@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from optimizer.posterior import LineagePosterior, Prior
+from optimizer.beliefs import Prior
+from optimizer.posterior import LineagePosterior
 from optimizer.scores import Scale
 from optimizer.worth import images_worth
 
