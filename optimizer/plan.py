@@ -258,10 +258,18 @@ class Planner:
         """Whether more images are expected to gain as much as they cost."""
         return self.policy.price <= 0.0 or self._planned < LEAST_IMAGES or images_worth(self.beliefs()) >= self.policy.price
 
+    @property
+    def round_size(self) -> int:
+        """How many trials are decided at once by now."""
+        return max(self.policy.round_size, self._grown)
+
+    @property
+    def _grown(self) -> int:
+        return min(LARGEST_ROUND, self._planned // GROWTH)
+
     def next_round(self, number: int, images: int) -> Round:
         """A round of at most ``images`` measurements, which are all that are left, and the mutations to ask for meanwhile."""
-        grown = min(LARGEST_ROUND, self._planned // GROWTH)
-        size, block = min(images, max(self.policy.round_size, grown)), max(self.policy.block, grown // 2)
+        size, block = min(images, self.round_size), max(self.policy.block, self._grown // 2)
         measurements, self._fresh = self._fresh[:size], self._fresh[size:]
         mutations: list[Mutation] = []
         composites: list[tuple[int, Derivation]] = []

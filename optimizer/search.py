@@ -107,7 +107,7 @@ class Search:
 
     def _affordable(self, under_way: "Iterable[_Running]") -> bool:
         """Whether another round leaves enough of every limit for the rounds under way and for what comes after the search."""
-        committed = sum(len(running.round.measurements) for running in under_way) + self.planner.policy.round_size
+        committed = sum(len(running.round.measurements) for running in under_way) + self.planner.round_size
         return not self.budget.exhausted(self.reserve + committed)
 
     def _start(self, decided: Round) -> "_Running":
