@@ -42,12 +42,10 @@ class Leanings:
 
     def offsets(self, rows: Rows, prompts: Sequence[Hashable], inherits: Floats) -> Floats:
         """:meth:`offset` of all scores, [scores], where a node ``inherits`` [nodes, changes] and the rows' prompts are ``prompts``."""
-        of_prompt = np.array([self._places().get(self._category_of[prompt], -1) for prompt in prompts], dtype=np.intp)
+        places = {category: place for place, category in enumerate(self._by_change)}
+        of_prompt = np.array([places.get(self._category_of[prompt], -1) for prompt in prompts], dtype=np.intp)
         by_node = np.vstack([*(inherits[:, : known.size] @ known for known in self._by_change.values()), np.zeros(inherits.shape[0])])
         return by_node[of_prompt[rows.prompts], rows.nodes]
-
-    def _places(self) -> dict[Hashable, int]:
-        return {category: place for place, category in enumerate(self._by_change)}
 
     def estimate(self, scores: ScoreSums, inherits: Floats, mean: Floats) -> float:
         """Estimates all leanings anew from the scores as they came, where the nodes' means are ``mean``, and returns how many free numbers
@@ -58,10 +56,8 @@ class Leanings:
         """
         shared = np.flatnonzero((inherits.sum(axis=0) >= 2.0) & (inherits.sum(axis=0) < inherits.shape[0]))
         categories = [self._category_of[prompt] for prompt in scores.prompts]
-        counts = Counter(dict.fromkeys(categories, 0))
-        of_prompt = np.bincount(scores.rows().prompts, minlength=len(categories)).tolist()
-        for category, count in zip(categories, of_prompt, strict=True):
-            counts[category] += count
+        met: list[int] = scores.rows().prompts.tolist()
+        counts = Counter(categories[prompt] for prompt in met)
         chosen = [category for category, count in counts.most_common(MOST_CATEGORIES) if count >= LEAST_SCORES]
         if len(counts) < 2 or not chosen or not shared.size:
             return 0.0
