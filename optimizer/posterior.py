@@ -8,10 +8,10 @@ The model::
     prompt ~ N(0, prompt²)     pair ~ N(0, pair²)          noise ~ N(0, noise²)
 
 A pair is a (prompt, sample, seed). Which changes a node has is told (ancestry.py); by descent alone, it has all of its parents', each once.
-Good changes add up, and every score of a node says something about each of its changes. What a child has of its ``own`` is not passed on;
-the more changes it has, the further it may be from their sum, since instructions get in each other's way;
-where nothing is inherited, all of a child's difference turns out to be that. A hard prompt does not count against the node that happened to
-meet it; nor does it count what changes do to the categories of prompts that it met (leanings.py).
+Good changes add up, and every score of a node says something about each of its changes. The more changes it has, the further it may be
+from their sum, since instructions get in each other's way: that is its ``own``, and not passed on. Where nothing is inherited, all of a
+child's difference turns out to be that. A hard prompt does not count against the node that happened to meet it; nor does it count what
+changes do to the categories of prompts that it met (leanings.py).
 
 What scores say is kept up to date one at a time (scores.py); a fit is two Cholesky factorizations of the nodes' matrix. What the prior only
 guesses is estimated again whenever the scores have grown by a quarter. It knows nothing of budgets, texts or proposals, and holds no
