@@ -51,15 +51,13 @@ def _guarded(distance: float, expected: float, guess: float, trust: float) -> fl
     return (trust * guess**2 + max(0.0, distance)) / (trust + expected)
 
 
-def spread_by_prompt(rows: Rows, mean: Floats) -> Floats:
-    """How far scores of a prompt lie apart, its level and the system prompts' means taken off, relative to all prompts (1: as far as
-    usual), [prompts].
-
-    A prompt on which every system prompt scores the same tells nothing about their differences: its value is near 0.
-    """
+def spread_by_prompt(rows: Rows, mean: Floats, telling: Floats) -> Floats:
+    """How far scores of a prompt lie apart, its level and the system prompts' means taken off, relative to prompts that tell anything (1:
+    as far as usual), [prompts]. ``telling`` [prompts]: how likely a prompt is one of these."""
     rest = rows.values - mean[rows.nodes]
     counts = np.bincount(rows.prompts)
     level = np.bincount(rows.prompts, rest) / counts
     squares = np.bincount(rows.prompts, (rest - level[rows.prompts]) ** 2)
-    usual = max(LEAST_SD**2, float(squares.sum()) / max(1.0, float((counts - 1).sum())))
-    return np.sqrt((PROMPT_TRUST * usual + squares) / (PROMPT_TRUST + np.maximum(0, counts - 1)) / usual)
+    further = np.maximum(0, counts - 1)
+    usual = max(LEAST_SD**2, float(telling @ squares) / max(1.0, float(telling @ further)))
+    return np.sqrt((PROMPT_TRUST * usual + squares) / (PROMPT_TRUST + further) / usual)

@@ -71,7 +71,7 @@ class Policy:
     head_start: float = 90.0
     shortlist: int = 3
     max_words: int = 260
-    price: float = 2e-4
+    price: float = 5e-5
     prior: Prior = Prior()
 
     @classmethod

@@ -33,6 +33,7 @@ from optimizer.gaussian import Problem
 from optimizer.leanings import Leanings
 from optimizer.noisescale import estimated_scale, spread_by_prompt
 from optimizer.scores import Floats, ScoreSums
+from optimizer.silence import Silence
 
 GROWTH = 1.25
 """The prior's guesses are estimated again when there are this many times the scores of the last time."""
@@ -74,12 +75,14 @@ class LineagePosterior:
         self.heredity = Heredity(1.0, prior.own, {})
         self._scores = ScoreSums(prior.scale)
         self._leanings = Leanings(prior.lean)
+        self._silence = Silence()
         self._parents: list[tuple[int, ...]] = []
         self._operations: list[Operation] = []
         self._inherits: Floats = np.zeros((0, 0))
         self._fitted_at = 0
         self._beliefs: Beliefs | None = None
         self._spread_by_prompt: dict[int, float] = {}
+        self._told: dict[int, float] = {}
 
     def __len__(self) -> int:
         return len(self._parents)
@@ -114,6 +117,7 @@ class LineagePosterior:
         for a score twice, or outside the finite numbers."""
         of = ("of", pair) if prompt is None else prompt
         self._leanings.meet(of, category)
+        self._silence.meet(of, score)
         self._scores.add(node, pair, of, score, self._leanings.offset(of, self._inherits[node]))
         self._beliefs = None
 
@@ -127,12 +131,15 @@ class LineagePosterior:
 
     @property
     def spread_by_prompt(self) -> dict[int, float]:
-        """How much scores told on each prompt that was met, relative to all (noisescale.py), when the noise was last estimated."""
-        return self._spread_by_prompt
+        """How far scores on each prompt that was met lie apart, relative to all (noisescale.py), 0 where it is silent for sure
+        (silence.py); as of the last :meth:`beliefs`."""
+        return self._told
 
     @_on_one_thread
     def _updated(self) -> Beliefs:
         beliefs = self._fit()
+        silent = self._silence.probabilities().items()
+        self._told = {of: self._spread_by_prompt.get(of, 1.0) * (1.0 - chance) ** 0.5 for of, chance in silent if isinstance(of, int)}
         if len(self._scores) < max(LEAST_SCORES, GROWTH * self._fitted_at):
             return beliefs
         self._fitted_at = len(self._scores)
@@ -155,7 +162,9 @@ class LineagePosterior:
         effective = free + float(np.sum((beliefs.root.T @ self._scores.precision) * beliefs.root.T)) / self._scores.scale.noise**2
         rows = self._scores.rows()
         self._scores.rescale(estimated_scale(rows, beliefs.mean, effective, self.prior.scale, self.prior.trust))
-        spreads = spread_by_prompt(rows, beliefs.mean)
+        silent = self._silence.probabilities()
+        telling = 1.0 - np.array([silent[prompt] for prompt in self._scores.prompts])
+        spreads = spread_by_prompt(rows, beliefs.mean, telling)
         named = zip(self._scores.prompts, spreads.tolist(), strict=True)
         self._spread_by_prompt = {prompt: spread for prompt, spread in named if isinstance(prompt, int)}
 

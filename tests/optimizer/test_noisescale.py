@@ -62,11 +62,16 @@ def test_is_finite_for_whatever_few_scores_there_are(seed: int, scores: int, eff
 def test_spread_by_prompt_is_one_on_average_and_small_at_a_ceiling():
     rows = simulated(2, 400)
     rows.values[rows.prompts == 0] = 1.0 + MEANS[rows.nodes[rows.prompts == 0]] - MEANS.mean()
-    spread = spread_by_prompt(rows, MEANS)
+    telling = np.ones(rows.prompts.max() + 1)
+    spread = spread_by_prompt(rows, MEANS, telling)
     assert spread[0] < 0.5
     assert np.sqrt((spread[1:] ** 2).mean()) == pytest.approx(1.0, abs=0.15)
+    telling[0] = 0.0
+    among_those_that_tell = spread_by_prompt(rows, MEANS, telling)[1:]
+    assert (among_those_that_tell < spread[1:]).all()
+    assert np.sqrt((among_those_that_tell**2).mean()) == pytest.approx(1.0, abs=0.05)
 
 
 def test_a_prompt_met_once_is_as_usual():
     rows = Rows(np.array([0, 0, 0, 1]), np.array([0, 1, 2, 0]), np.array([0, 0, 1, 0]), np.array([0.2, 0.6, 0.9, 0.4]))
-    assert spread_by_prompt(rows, np.array([0.5, 0.5]))[1] == pytest.approx(1.0)
+    assert spread_by_prompt(rows, np.array([0.5, 0.5]), np.ones(2))[1] == pytest.approx(1.0)

@@ -212,7 +212,7 @@ def test_a_prompt_at_its_ceiling_tells_little():
             posterior.observe(node, pair, 1.0 if pair < 10 else float(luck.normal(0.5, 0.2)), pair)
     posterior.beliefs()
     spread = posterior.spread_by_prompt
-    assert max(spread[prompt] for prompt in range(10)) < 0.7 < min(spread[prompt] for prompt in range(10, 20))
+    assert max(spread[prompt] for prompt in range(10)) < 0.01 < 0.7 < min(spread[prompt] for prompt in range(10, 20))
 
 
 def test_children_of_other_roots_stand_on_their_own():
