@@ -384,9 +384,10 @@ class Planner:
         p_best = beliefs.p_best(np.random.default_rng(derived_seed(self._seed, "standing", number)))
         # Several good changes may promise more than there is.
         mean, sd = beliefs.mean.clip(0.0, 1.0), beliefs.sd
+        # By id in order of birth, too: hashing all texts anew takes as long as the rest.
         return tuple(
-            Standing(candidate.system_prompt.id, float(mean[node]), float(sd[node]), float(p_best[node]), candidate.scored)
-            for node, candidate in enumerate(self.candidates)
+            Standing(identity, float(mean[node]), float(sd[node]), float(p_best[node]), self.candidates[node].scored)
+            for identity, node in self._by_id.items()
         )
 
     def ranking(self) -> list[int]:

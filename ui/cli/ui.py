@@ -18,6 +18,7 @@ def ui(
 ) -> None:
     """Show lineages and pictures in the browser; Ctrl-C ends it."""
     import importlib.util
+    import signal
     import subprocess
 
     from data.errors import UsageError
@@ -34,13 +35,15 @@ def ui(
         say(f"there is no ledger at {path} yet; the pages fill when `phoropter optimize` has made one")
     say(f"the pages are at http://127.0.0.1:{port}   (Ctrl-C ends)")
     child = subprocess.Popen(command(port), env=environment_for(settings))
+    # Whoever ends this command means the pages; Ctrl-C reaches both by itself.
+    signal.signal(signal.SIGTERM, lambda signum, frame: child.terminate())
     try:
         code = child.wait()
     except KeyboardInterrupt:
         child.terminate()
         child.wait()
         code = 130
-    raise typer.Exit(code)
+    raise typer.Exit(code if code >= 0 else 128 - code)
 
 
 def _refuse_taken(port: int) -> None:

@@ -1,6 +1,6 @@
 """dspy.MIPROv2 without demonstrations: writes instructions once, then finds the best of them by Bayesian optimization."""
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportIncompatibleMethodOverride=false
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -31,7 +31,7 @@ class Mipro:
         from benchmarks.search.opponents.dspy_program import Board, Rewriting, dspy_alone, examples, metric
 
         class Mended(dspy.MIPROv2):
-            """dspy's own raises ValueError, and loses all, where the best means of its minibatches are all measured in full. Ours goes on."""
+            """Goes on where the means of all minibatches are measured in full: dspy raises ValueError there, and all is lost."""
 
             def _perform_full_evaluation(self, *given: Any) -> Any:
                 try:

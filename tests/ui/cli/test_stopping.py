@@ -149,7 +149,8 @@ def test_a_ledger_and_its_pictures_can_be_moved(phoropter: Phoropter, finished: 
     assert untimed(phoropter("resume", finished.id, "--home", moved, "--json").stdout) == untimed(finished.stdout)
 
 
-def test_the_pages_start_and_end_with_the_command(finished: Finished, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_the_pages_start_and_end_with_the_command(finished: Finished, tmp_path: Path, how: signal.Signals, code: int) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as probe:
         port = probe.getsockname()[1]
     process = start("ui", "--port", str(port), "--home", str(finished.home), cwd=tmp_path)
@@ -167,10 +168,10 @@ def test_the_pages_start_and_end_with_the_command(finished: Finished, tmp_path: 
         assert taken.returncode == 2
         assert f"port {port} can't be had" in said
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(how)
         _, said = process.communicate(timeout=30)
     assert f"http://127.0.0.1:{port}" in said
     assert "Traceback" not in said
-    assert process.returncode == 130
+    assert process.returncode == code
     with pytest.raises(OSError, match="refused"), socket.create_connection(("127.0.0.1", port), timeout=1):
         pass
