@@ -38,7 +38,7 @@ class Plan:
 
 
 FAST = tuple(regime for regime in WORLDS if regime != PICTURES)
-QUICK = Plan("quick", FAST, (OURS, DEFAULT, "gepa-current-best", "gepa-tuned", "random", "halving-tuned"), 20, 800)
+QUICK = Plan("quick", FAST, (OURS, DEFAULT, "gepa-current-best", "gepa-tuned", "random-tuned", "halving-tuned"), 20, 600)
 FULL = Plan(
     "full",
     WORLDS,
