@@ -2,8 +2,9 @@
 
 ``python -m benchmarks.search --quick | --full [--check] [--json]``. Every contender plays in the same worlds, before the same meter, with
 the same reflection model; what it would hand over is held against the truth. ``--tune`` chooses the opponents' settings on worlds of their
-own, ``--readme`` prints the README's table from the last full contest. Without any of these, ``--regimes``, ``--contenders`` and
-``--seeds`` say what is played, and nothing is written; nor is it where these make a quick or a full contest smaller.
+own, ``--readme`` prints the README's table from the full contest, where there was none from the quick one. Without any of these,
+``--regimes``, ``--contenders`` and ``--seeds`` say what is played, and nothing is written; nor is it where these make a quick or a full
+contest smaller.
 """
 
 import argparse
@@ -90,16 +91,12 @@ def _versions() -> dict[str, str]:
 
 
 def main() -> int:
-    """The exit status: 1 where ``--check`` is given and a goal is missed, 2 for a contender, world or result that is not there."""
+    """The exit status: 1 where ``--check`` is given and a goal is missed, 2 for a contender or a world that is not there."""
     options = _options()
     # Each process computes on one core; inherited by those that play.
     os.environ["OMP_NUM_THREADS"] = "1"
     if options.readme:
-        full = RESULTS / "search-full.json"
-        if not full.exists():
-            print(f"there is no {full.relative_to(ROOT)} yet: python -m benchmarks.search --full", file=sys.stderr)
-            return 2
-        print(report.readme(figures.read(full)))
+        print(report.readme(figures.read(figures.newest(RESULTS))))
         return 0
     plan = _plan(options)
     known = list(GRIDS) if options.tune else NAMES
@@ -148,7 +145,7 @@ def _options() -> argparse.Namespace:
     mode.add_argument("--quick", action="store_true", help="at most ten minutes on two cores: fewer worlds and opponents")
     mode.add_argument("--full", action="store_true", help="everything, 100 worlds of each kind; goes on where it was killed")
     mode.add_argument("--tune", action="store_true", help="choose the opponents' settings on worlds of their own")
-    mode.add_argument("--readme", action="store_true", help="print the README's table from the last full contest")
+    mode.add_argument("--readme", action="store_true", help="print the README's table from what the last contest wrote")
     parser.add_argument("--regimes", help=f"only these, with commas between: {', '.join(WORLDS)}")
     parser.add_argument("--contenders", help=f"only these, with commas between: {', '.join(NAMES)}")
     parser.add_argument("--seeds", type=int, help="how many worlds of each regime")

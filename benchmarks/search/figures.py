@@ -86,9 +86,14 @@ class Figures:
         return max(found, key=lambda entry: math.inf if entry.ratio is None else entry.ratio, default=None)
 
     @property
+    def undecided(self) -> list[Against]:
+        """Where we did not reach the best opponent, but had fewer images: nothing is known of GOAL_WORST there."""
+        against_best = (entry for entry in self.against if entry.opponent == self.best[entry.regime])
+        return [entry for entry in against_best if entry.ratio is None and entry.within < GOAL_WORST]
+
+    @property
     def misses(self) -> list[str]:
-        """What is not as the goals want it, in words. Where we had fewer images than the opponent and did not get there, nothing is
-        known of GOAL_WORST."""
+        """What is not as the goals want it, in words; what is :attr:`undecided` is not among it."""
         missed: list[str] = []
         for name, (value, *_), goal in (
             ("the best-tuned opponent", self.median_best, GOAL_BEST),
@@ -174,6 +179,12 @@ def write(result: Figures, path: Path) -> None:
 def as_json(result: Figures) -> dict[str, Any]:
     """The figures for machines."""
     return {**asdict(result), "missed": result.misses, "ok": not result.misses}
+
+
+def newest(results: Path) -> Path:
+    """What the README's table is made from: the full contest, where there was none the quick one."""
+    full = results / "search-full.json"
+    return full if full.exists() else results / "search-quick.json"
 
 
 def read(path: Path) -> Figures:

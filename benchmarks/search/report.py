@@ -31,8 +31,16 @@ def figure(result: Figures) -> str:
         return f"search: nothing to compare with, since {OURS} or its opponents did not take part"
     return (
         f"search: {_median(result.median_best)} of the images of the best-tuned opponent and {_median(result.median_default)} of"
-        f" {DEFAULT}'s in the median regime; at most {_ratio(worst)} ({worst.regime}): {'missed' if result.misses else 'met'}"
+        f" {DEFAULT}'s in the median regime; {_worst(result, worst)}: {'missed' if result.misses else 'met'}"
     )
+
+
+def _worst(result: Figures, worst: Against) -> str:
+    """The regime where we need most of the best opponent's images, or where that is beyond what we were given."""
+    beyond = result.undecided
+    if not beyond:
+        return f"at most {_ratio(worst)} ({worst.regime})"
+    return f"more than our {_decimal(beyond[0].within, 2)} in {', '.join(entry.regime for entry in beyond)} (--full tells how much)"
 
 
 def markdown(result: Figures) -> str:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from benchmarks.search import report
 from benchmarks.search.__main__ import Plan, contest
-from benchmarks.search.contest import Game, Kept, Played
+from benchmarks.search.contest import ROOT, Game, Kept, Played
 from benchmarks.search.curves import Curve, images_to, median, ratio
-from benchmarks.search.figures import Figures, as_json, curve_of, figures, read, write
+from benchmarks.search.figures import Figures, as_json, curve_of, figures, newest, read, write
 from benchmarks.search.opponents.simba import Simba
 
 GRID = (50, 100, 200, 400)
@@ -103,6 +103,19 @@ def test_figures_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert "left out: capo: not installed" in report.text(again)
     assert "| middle |" in report.readme(again)
     assert "search-quick-gains.svg" in report.markdown(again)
+
+
+def test_what_fewer_images_leave_open_is_said_and_no_miss() -> None:
+    rows = {"ours": [0.05, 0.2], "halving": [0.0, 0.0, 0.0, 0.3], "gepa-default": [0.0, 0.0, 0.0, 0.01]}
+    found = {("middle", name): Curve(GRID[: len(row)], np.array([row, row]), 10.0) for name, row in rows.items()}
+    open_end = figures("quick", "python -m benchmarks.search", {}, found, {})
+    assert [entry.regime for entry in open_end.undecided] == ["middle"]
+    assert not any("more images than" in miss for miss in open_end.misses)
+    assert f"more than our {open_end.undecided[0].within:.2f} in middle".replace("0.", ".") in report.text(open_end)
+
+
+def test_the_readme_has_the_table_of_the_newest_contest() -> None:
+    assert report.readme(read(newest(ROOT / "benchmarks" / "results"))) in (ROOT / "README.md").read_text()
 
 
 def test_pictures_are_the_same_bytes_each_time(tmp_path: Path) -> None:
