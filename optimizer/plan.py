@@ -23,7 +23,7 @@ from optimizer.events import Standing
 from optimizer.pairs import Pairs
 from optimizer.posterior import LineagePosterior
 from optimizer.scores import Floats
-from optimizer.worth import images_worth
+from optimizer.worth import composites_worth, images_worth
 
 BARREN_TRIALS = 8
 """A system prompt without a score after so many trials is left alone."""
@@ -256,7 +256,14 @@ class Planner:
 
     def worthwhile(self) -> bool:
         """Whether more images are expected to gain as much as they cost."""
-        return self.policy.price <= 0.0 or self._planned < LEAST_IMAGES or images_worth(self.beliefs()) >= self.policy.price
+        return self.policy.price <= 0.0 or self._planned < LEAST_IMAGES or self._worth() >= self.policy.price
+
+    def _worth(self) -> float:
+        beliefs = self.beliefs()
+        edits = self._composable(beliefs)
+        if not edits:
+            return images_worth(beliefs)
+        return composites_worth(beliefs, edits, np.array([candidate.scored for candidate in self.candidates], dtype=np.float64))
 
     @property
     def round_size(self) -> int:
@@ -331,10 +338,9 @@ class Planner:
 
     def _put_together(self, beliefs: Beliefs, changes: Floats) -> Composite | None:
         """The text with all edits that are good where ``changes`` [nodes] are what they come to, or with as many of the best as a system
-        prompt has room for. None while there are fewer than two edits."""
-        # Nodes that entered in this round are not in the beliefs yet.
-        edits = [change for change in self._ancestry.edits() if change < beliefs.mean.size and not self.candidates[change].suspect]
-        if self.policy.compose == 0.0 or len(edits) < 2:
+        prompt has room for. None where nothing can be put together."""
+        edits = self._composable(beliefs)
+        if not edits:
             return None
         root = self._ancestry.root_of(int(beliefs.mean.argmax()))
         chosen = promising(changes, edits)
@@ -343,6 +349,12 @@ class Planner:
         together, child = frozenset({root, *chosen}), SystemPrompt(text)
         known = self._by_changes.get(together, self._by_id.get(child.id))
         return Composite(child, root, together, len(edits), known) if text else None
+
+    def _composable(self, beliefs: Beliefs) -> list[int]:
+        """The edits that composites are made of; none while there are fewer than two."""
+        # Nodes that entered in this round are not in the beliefs yet.
+        edits = [change for change in self._ancestry.edits() if change < beliefs.mean.size and not self.candidates[change].suspect]
+        return edits if self.policy.compose > 0.0 and len(edits) > 1 else []
 
     def _take_in(self, composite: Composite) -> tuple[int, Derivation]:
         """Takes a composite into the lineage, below those on the same root that share most with it."""

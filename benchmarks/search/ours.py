@@ -87,9 +87,9 @@ USUAL = Policy()
 
 
 def run(meter: Meter, seed: int, policy: Policy = USUAL) -> None:
-    """Searches until the meter's images are spent; hands over the leader of the posterior after every round. In a closed world nothing is
-    composed."""
-    asyncio.run(_run(meter, seed, replace(policy, compose=0.0) if meter.world.closed else policy))
+    """Searches until the meter's images are spent, whatever they are worth; hands over the leader of the posterior after every round. In a
+    closed world nothing is composed."""
+    asyncio.run(_run(meter, seed, replace(policy, price=0.0, compose=0.0 if meter.world.closed else policy.compose)))
 
 
 async def _run(meter: Meter, seed: int, policy: Policy) -> None:

@@ -223,10 +223,9 @@ def test_rounds_grow_with_what_is_known():
 
 
 def test_a_price_ends_a_search_in_which_nothing_makes_a_difference():
-    policy = Policy(price=3e-4)
-    alike = Searched(Regime(effects=0.0), images=2000, policy=policy).run()
+    alike = Searched(Regime(effects=0.0), images=1500, policy=Policy(price=1e-4)).run()
     assert LEAST_IMAGES <= len(alike.measured()) < 1000
-    assert len(Searched(images=260, policy=policy).run().measured()) == 260
+    assert len(Searched(images=600).run().measured()) == 600
     assert len(Searched(Regime(effects=0.0), images=300, policy=Policy(price=0.0)).run().measured()) == 300, (
         "without a price nothing ends it"
     )
