@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 RESAMPLES = 200
 """Enough for bounds that are looked at and not claimed; 140 system prompts on 87 prompts take under two seconds."""
+OFTEN = 3
+"""Under so many system prompts a prompt must have been tried before it is called silent."""
+SURELY = 0.8
+"""And so probable must it be."""
 PARTS = ("prompt", "interaction", "sample", "seed", "look")
 INNER = ("prompt", "sample", "seed", "look")
 """The sources from the outside in, by their names in optimizer/noise.py; and those of them that are each within the one before."""
@@ -67,7 +71,8 @@ class Source:
 class Noise:
     """What is known of a run's noise. ``components``: of scores. ``compared``: of differences between system prompts, as
     optimizer/difference_noise.py has them; None where there are none. ``judge_sd``: what the judge's calibration says, None where there is
-    none. ``gain``: what the winner gains, confirmed if it is. ``prompts``: how many the confirmation compares on.
+    none. ``gain``: what the winner gains, confirmed if it is. ``prompts``: how many the confirmation compares on. ``silent``: the texts of
+    prompts that score the same whatever the system prompt says, of ``often_met`` that were met often enough to tell.
     """
 
     run_id: str
@@ -78,6 +83,8 @@ class Noise:
     gain: float | None
     prompts: int | None
     search_sd: float | None
+    silent: Sequence[str] = ()
+    often_met: int = 0
 
     @property
     def total(self) -> float:
@@ -114,6 +121,7 @@ def noise_of(store: "Store", view: "RunView") -> Noise:
     trials = list(own_trials(store, record))
     _check_enough(view, trials)
     engines = engines_of(store, record) or {}
+    silent, often_met = _silent(trials)
     return Noise(
         view.id,
         str(view.config.get("judge", {}).get("engine", "")),
@@ -123,7 +131,26 @@ def noise_of(store: "Store", view: "RunView") -> Noise:
         _gain(view),
         _confirmed_on(view),
         view.noise_sd if view.method == OURS else None,
+        silent,
+        often_met,
     )
+
+
+def _silent(trials: "Sequence[Trial]") -> tuple[list[str], int]:
+    """The prompts on which several system prompts were tried and everything scores the same, and on how many they were."""
+    from optimizer.silence import Silence
+
+    silence, texts = Silence(), dict[str, str]()
+    tried: dict[str, set[str]] = {}
+    for trial in trials:
+        if trial.score is not None:
+            prompt = trial.request.prompt
+            silence.meet(prompt.id, trial.score)
+            texts[prompt.id] = prompt.text
+            tried.setdefault(prompt.id, set()).add(trial.request.system_prompt.id)
+    often = [prompt for prompt, system_prompts in tried.items() if len(system_prompts) >= OFTEN]
+    chances = silence.probabilities()
+    return sorted(texts[prompt] for prompt in often if chances[prompt] > SURELY), len(often)
 
 
 def _check_enough(view: "RunView", trials: "Sequence[Trial]") -> None:

@@ -16,6 +16,8 @@ ONE_REWRITE_IN_IMAGES = 0.1
 """What these cost against an image, where a small language model rewrites and a small vision model judges: about that."""
 LARGE = 0.2
 """From this share of what a comparison sees on, the judge's noise is worth doing something about."""
+MANY_SILENT = 0.1
+"""From this share on, prompts that tell nothing are worth a word: there are always some."""
 SAME = 0.03
 """An interval that is wider by no more than this is as good."""
 
@@ -57,7 +59,7 @@ def cancelled(noise: Noise) -> float | None:
 
 def advice(noise: Noise) -> list[str]:
     """What to do about it, in whole sentences, the most important first."""
-    return [sentence for sentence in (_purchase_words(noise), _found_words(noise), _judge_words(noise)) if sentence]
+    return [sentence for sentence in (_purchase_words(noise), _silent_words(noise), _found_words(noise), _judge_words(noise)) if sentence]
 
 
 def _purchase_words(noise: Noise) -> str:
@@ -81,6 +83,17 @@ def _purchase_words(noise: Noise) -> str:
     return (
         f"Buy more prompts, with one image of each; where there are no more, a second one of the same prompt is nearly as good "
         f"(intervals {wider:.0%} wider for the same images)."
+    )
+
+
+def _silent_words(noise: Noise) -> str:
+    """What prompts that tell nothing cost."""
+    if len(noise.silent) < MANY_SILENT * noise.often_met or not noise.silent:
+        return ""
+    example = min(noise.silent, key=len)
+    return (
+        f"{len(noise.silent)} of {noise.often_met} prompts that were met often score the same whatever the system prompt says, such as "
+        f"“{example}”: with others in their place, the same images say more."
     )
 
 
@@ -141,6 +154,7 @@ def noise_to_json(noise: Noise) -> dict[str, Any]:
             for images, row in prompts_for(noise)
         ],
         "confirmation": None if noise.prompts is None else {"prompts": noise.prompts, "finds": found_from(noise)},
+        "silent": {"prompts": list(noise.silent), "of": noise.often_met},
         "advice": advice(noise),
         "search_sd": noise.search_sd,
     }

@@ -104,6 +104,23 @@ def test_a_noisy_judge_is_told_against_the_gain() -> None:
     assert "judge" not in " ".join(advice(noise(judge_sd=0.01)))
 
 
+def test_prompts_that_tell_nothing_are_named_where_there_are_many() -> None:
+    said = advice(noise(silent=("a long request", "a cat"), often_met=9))[1]
+    assert said.startswith("2 of 9 prompts that were met often score the same whatever the system prompt says, such as “a cat”")
+    assert not any("“" in sentence for sentence in advice(noise(silent=("a cat",), often_met=90)))
+    assert noise_to_json(noise(silent=("a cat",), often_met=90))["silent"] == {"prompts": ["a cat"], "of": 90}
+
+
+def test_silent_prompts_are_found_in_the_ledger(tmp_path: Path) -> None:
+    with open_store(f"sqlite:///{tmp_path / 'ledger.db'}") as store:
+        run_id = "b2:" + 32 * "0"
+        store.add_run(RunRecord(run_id, "optimize", {}, "2031-01-01T00:00:00+00:00"))
+        scores = [*([1.0] * 4 for _ in range(8)), *([0.2, 0.5, 0.4 + number / 40, 0.9] for number in range(12))]
+        store.add_trials(run_id, [trial(score, arm, prompt) for prompt, row in enumerate(scores) for arm, score in enumerate(row)])
+        found = noise_of(store, run_view(store, "0"))
+    assert (len(found.silent), found.often_met) == (8, 20)
+
+
 def test_the_json_says_what_is_not_known_as_null() -> None:
     found = noise_to_json(noise(compared=None, prompts=None))
     assert found["cancels"] is found["confirmation"] is None
