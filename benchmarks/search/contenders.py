@@ -100,7 +100,7 @@ def missing(name: str) -> str:
     family = name.removesuffix(SUFFIX)
     if name not in NAMED and family not in GRIDS:
         return f"there is no {name}; there are {', '.join(NAMES)}"
-    if name not in NAMED and family not in tuned():
+    if name not in NAMED and OVERALL not in tuned().get(family, {}):
         return "not tuned yet: python -m benchmarks.search --tune"
     absent = [library for library in (NAMED.get(name) or GRIDS[family][0]).libraries if importlib.util.find_spec(library) is None]
     return f"{', '.join(absent)} not installed: {INSTALL}" if absent else ""
