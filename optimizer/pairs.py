@@ -7,7 +7,7 @@ from data.identity import derived_random, derived_seed
 from data.records import Prompt, SystemPrompt, TrialRequest
 
 LEAST_WEIGHT = 0.03
-"""A prompt that never told anything is still met at a tenth of the usual rate: the next system prompt may be the first to differ on it."""
+"""A prompt that never told anything is still met at 3% of the usual rate: the next system prompt may be the first to differ on it."""
 
 
 class Pairs:
