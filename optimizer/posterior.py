@@ -13,9 +13,9 @@ from their sum, since instructions get in each other's way: that is its ``own``,
 child's difference turns out to be that. A hard prompt does not count against the node that happened to meet it; nor does it count what
 changes do to the categories of prompts that it met (leanings.py).
 
-What scores say is kept up to date one at a time (scores.py); a fit is two Cholesky factorizations of the nodes' matrix. What the prior only
-guesses is estimated again whenever the scores have grown by a quarter. It knows nothing of budgets, texts or proposals, and holds no
-randomness of its own.
+Each score is one more reading of the means (scores.py), and the solution is carried on from reading to reading (gaussian.py). What the
+prior only guesses is estimated again whenever the scores have grown by a quarter, and all is solved anew. It knows nothing of budgets,
+texts or proposals, and holds no randomness of its own.
 """
 # scipy's and threadpoolctl's types are partly unknown.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -29,10 +29,10 @@ import numpy as np
 
 from data.records import Operation
 from optimizer.beliefs import Beliefs, Heredity, Prior, missed
-from optimizer.gaussian import Problem
+from optimizer.gaussian import Descent, Solution, evidence, solved
 from optimizer.leanings import Leanings
 from optimizer.noisescale import estimated_scale, spread_by_prompt
-from optimizer.scores import Floats, ScoreSums
+from optimizer.scores import Floats, Reading, ScoreSums
 from optimizer.silence import Silence
 
 GROWTH = 1.25
@@ -40,6 +40,8 @@ GROWTH = 1.25
 LEAST_SCORES = 24
 MOST_NODES = 150
 """What nodes inherit is estimated from so many of them, the best measured: more would say little more, and take cubically longer."""
+MOST_NEWS = 0.5
+"""More new nodes and readings than this part of the nodes are not carried on from the last solution."""
 STEPS = tuple(2.0 ** (step / 2) for step in range(-6, 7))
 """Factors of the first guesses that are considered."""
 USUAL = Prior()
@@ -80,6 +82,9 @@ class LineagePosterior:
         self._operations: list[Operation] = []
         self._inherits: Floats = np.zeros((0, 0))
         self._fitted_at = 0
+        self._solution: Solution | None = None
+        self._news: list[Reading] = []
+        """What was read since the solution."""
         self._beliefs: Beliefs | None = None
         self._spread_by_prompt: dict[int, float] = {}
         self._told: dict[int, float] = {}
@@ -118,7 +123,7 @@ class LineagePosterior:
         of = ("of", pair) if prompt is None else prompt
         self._leanings.meet(of, category)
         self._silence.meet(of, score)
-        self._scores.add(node, pair, of, score, self._leanings.offset(of, self._inherits[node]))
+        self._news.append(self._scores.add(node, pair, of, score, self._leanings.offset(of, self._inherits[node])))
         self._beliefs = None
 
     def beliefs(self) -> Beliefs:
@@ -137,7 +142,7 @@ class LineagePosterior:
 
     @_on_one_thread
     def _updated(self) -> Beliefs:
-        beliefs = self._fit()
+        beliefs = self._follow()
         silent = self._silence.probabilities().items()
         self._told = {of: self._spread_by_prompt.get(of, 1.0) * (1.0 - chance) ** 0.5 for of, chance in silent if isinstance(of, int)}
         if len(self._scores) < max(LEAST_SCORES, GROWTH * self._fitted_at):
@@ -159,7 +164,8 @@ class LineagePosterior:
 
     def _estimate_noise(self, beliefs: Beliefs, free: float) -> None:
         """The noise, where the scores were fitted with ``free`` numbers besides the means."""
-        effective = free + float(np.sum((beliefs.root.T @ self._scores.precision) * beliefs.root.T)) / self._scores.scale.noise**2
+        precision, _ = self._told_together()
+        effective = free + float(np.sum((beliefs.root.T @ precision) * beliefs.root.T))
         rows = self._scores.rows()
         self._scores.rescale(estimated_scale(rows, beliefs.mean, effective, self.prior.scale, self.prior.trust))
         silent = self._silence.probabilities()
@@ -170,10 +176,12 @@ class LineagePosterior:
 
     def _estimate_heredity(self) -> None:
         """The most plausible spreads, and then what each operation typically does."""
-        problem = self._problem(self._best_measured())
+        nodes = self._best_measured()
+        told, inherits, apart = self._told_together(nodes), self._inherits[nodes], missed(self._inherits, self._roots())[nodes]
 
         def plausible(each: Heredity) -> float:
-            return problem.evidence(self._expected(each), self._spreads(each), each.own) - self._implausible(each)
+            descent = Descent(inherits, self._expected(each), self._spreads(each), each.own * apart)
+            return evidence(descent, *told) - self._implausible(each)
 
         # Together at first: what is not passed on looks like large changes while ``own`` is believed to be small.
         guesses = [replace(self.heredity, stretch=stretch, own=step * self.prior.own) for stretch in STEPS[::2] for step in STEPS[::2]]
@@ -219,18 +227,53 @@ class LineagePosterior:
     def _roots(self) -> "np.ndarray[Any, np.dtype[np.bool_]]":
         return np.array([not above for above in self._parents])
 
-    def _problem(self, nodes: "np.ndarray[Any, np.dtype[np.intp]] | None" = None) -> "Problem":
-        apart = missed(self._inherits, self._roots())
+    def _descent(self) -> Descent:
+        """What is believed before any score."""
+        heredity = self.heredity
+        apart = heredity.own * missed(self._inherits, self._roots())
+        return Descent(self._inherits, self._expected(heredity), self._spreads(heredity), apart)
+
+    def _told_together(self, nodes: "np.ndarray[Any, np.dtype[np.intp]] | None" = None) -> tuple[Floats, Floats]:
+        """The precision and the shift, in scores, of these nodes' scores (None: of all)."""
+        precision, shift = self._scores.together() if nodes is None or nodes.size == len(self) else self._scores.of_nodes(nodes)
         noise = self._scores.scale.noise
-        if nodes is None or nodes.size == len(self):
-            return Problem(self._inherits, apart, self._scores.precision / noise**2, self._scores.shift / noise**2)
-        precision, shift = self._scores.of_nodes(nodes)
-        return Problem(self._inherits[nodes], apart[nodes], precision / noise**2, shift / noise**2)
+        return precision / noise**2, shift / noise**2
 
     def _fit(self) -> Beliefs:
+        """Everything solved anew."""
+        descent = self._descent()
+        self._solution = solved(descent, *self._told_together())
+        self._news.clear()
+        return self._believed(self._solution, descent)
+
+    def _follow(self) -> Beliefs:
+        """The last solution carried on; solved anew where so much has come that this is no longer less work."""
+        solution, size = self._solution, len(self)
+        if solution is None or size - solution.mean.size + len(self._news) > MOST_NEWS * size:
+            return self._fit()
+        descent = self._descent()
+        if size > solution.mean.size:
+            solution = solution.grown(descent)
+        if self._news:
+            noise = self._scores.scale.noise
+            readings = np.array([np.pad(reading.told, (0, size - reading.told.size)) for reading in self._news])
+            solution = solution.told(readings / noise, np.array([reading.value for reading in self._news]) / noise)
+            self._news.clear()
+        self._solution = solution
+        return self._believed(solution, descent)
+
+    def _believed(self, solution: Solution, descent: Descent) -> Beliefs:
         heredity = self.heredity
-        expected, spreads = self._expected(heredity), self._spreads(heredity)
-        typical = heredity.typical.get(Operation.REFLECT, 0.0)
-        spread = float(np.hypot(heredity.stretch * self.prior.change, heredity.own))
-        mean, root, factor = self._problem().solved(expected, spreads, heredity.own)
-        return Beliefs(mean, root, self._scores.scale, heredity, self._inherits, factor, expected, spreads, self._roots(), typical, spread)
+        return Beliefs(
+            solution.mean,
+            solution.root,
+            self._scores.scale,
+            heredity,
+            self._inherits,
+            solution.factor,
+            descent.expected,
+            descent.spreads,
+            self._roots(),
+            typical=heredity.typical.get(Operation.REFLECT, 0.0),
+            spread=float(np.hypot(heredity.stretch * self.prior.change, heredity.own)),
+        )

@@ -1,11 +1,12 @@
 """What scores say about system prompts once the effects of prompts and pairs are integrated out: sums, kept up to date one score at a time.
 
 Scores belong to nodes (system prompts) and to pairs, and pairs to prompts. With the nodes' means given, what two scores of a pair have in
-common is the pair's effect and its prompt's; what two pairs of a prompt have in common is the prompt's. What is left is a precision matrix
-over nodes and the shift that goes with it, both in units of 1 / noise². Nothing here knows a lineage; noisescale.py estimates the
-:class:`Scale`.
+common is the pair's effect and its prompt's; what two pairs of a prompt have in common is the prompt's. What is left of one more score is
+a :class:`Reading`, and of all of them a precision matrix over nodes and the shift that goes with it, both in units of 1 / noise². Nothing
+here knows a lineage; noisescale.py estimates the :class:`Scale`.
 """
 
+import math
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -46,6 +47,13 @@ class Rows(NamedTuple):
     values: Floats
 
 
+class Reading(NamedTuple):
+    """What one score says beyond those before it: ``told`` [nodes] @ means is ``value``, give or take the noise."""
+
+    told: Floats
+    value: float
+
+
 class Group:
     """The scores that share an effect: their weights by node, and with them the group's ``mass`` and weighted ``total``."""
 
@@ -73,10 +81,8 @@ class ScoreSums:
 
     def __init__(self, scale: Scale) -> None:
         self.scale = scale
-        self.precision: Floats = np.zeros((0, 0))
-        """[nodes, nodes], in units of 1 / noise²."""
-        self.shift: Floats = np.zeros(0)
-        """[nodes], likewise: precision @ mean where the scores alone decide."""
+        self._size = 0
+        self._together: tuple[Floats, Floats] | None = None
         self._rows: list[tuple[int, int, float]] = []
         self._offsets: list[float] = []
         self._seen: set[tuple[int, Hashable]] = set()
@@ -96,11 +102,12 @@ class ScoreSums:
 
     def add_node(self) -> None:
         """Makes room for one more node."""
-        self.precision = np.pad(self.precision, (0, 1))
-        self.shift = np.pad(self.shift, (0, 1))
+        self._size += 1
+        self._together = None
 
-    def add(self, node: int, pair: Hashable, prompt: Hashable, value: float, offset: float = 0.0) -> None:
-        """Takes in a score, ``offset`` of which is not to count. ValueError for a score twice, or outside the finite numbers."""
+    def add(self, node: int, pair: Hashable, prompt: Hashable, value: float, offset: float = 0.0) -> Reading:
+        """Takes in a score, ``offset`` of which is not to count, and returns what it says that others did not. ValueError for a score
+        twice, or outside the finite numbers."""
         if not np.isfinite(value):
             raise ValueError(f"a score must be a finite number, not {value}")
         if (node, pair) in self._seen:
@@ -109,44 +116,47 @@ class ScoreSums:
         at, group, above = self._groups(pair, prompt)
         self._rows.append((node, at, value))
         self._offsets.append(offset)
-        value -= offset
-        size = self.shift.size
-        group.fit(size)
-        above.fit(size)
-        own = np.zeros(size)
+        self._together = None
+        group.fit(self._size)
+        above.fit(self._size)
+        own = np.zeros(self._size)
         own[node] = 1.0
-        # A pair hands to its prompt what its own effect leaves: all of that changes with the new score.
-        self._apply(above, 1.0 / (self.scale.prompt_ratio + above.mass))
-        self._hand_up(group, above, -1.0)
-        group.take(own, 1.0, value, 1.0)
-        self._hand_up(group, above, 1.0)
-        self._apply(above, -1.0 / (self.scale.prompt_ratio + above.mass))
-        self.precision[node, node] += 1.0
-        self.shift[node] += value
+        reading = self._reading(own, value - offset, group, above)
+        above.take(group.weights, group.mass, group.total, -self._left(group))
+        group.take(own, 1.0, value - offset, 1.0)
+        above.take(group.weights, group.mass, group.total, self._left(group))
+        return reading
+
+    def _left(self, group: Group) -> float:
+        """The share of a pair's scores that its own effect leaves, which is handed to its prompt."""
+        return self.scale.pair_ratio / (self.scale.pair_ratio + group.mass)
+
+    def _reading(self, own: Floats, value: float, group: Group, above: Group) -> Reading:
+        """A score less what its pair and its prompt are expected to add to it, scaled to the noise of a single score."""
+        of_pair = 1.0 / (self.scale.pair_ratio + group.mass)
+        of_prompt = self._left(group) / (self.scale.prompt_ratio + above.mass)
+        spread = math.sqrt(1.0 + of_pair + self._left(group) * of_prompt)
+        told = own - of_pair * group.weights - of_prompt * above.weights
+        return Reading(told / spread, (value - of_pair * group.total - of_prompt * above.total) / spread)
 
     def _groups(self, pair: Hashable, prompt: Hashable) -> tuple[int, Group, Group]:
         if pair not in self._pair_at:
             self._pair_at[pair] = len(self._pair_at)
             if prompt not in self._prompt_at:
                 self._prompt_at[prompt] = len(self._prompt_at)
-                self._prompts.append(Group(self.shift.size))
+                self._prompts.append(Group(self._size))
             self._prompt_of.append(self._prompt_at[prompt])
-            self._pairs.append(Group(self.shift.size))
+            self._pairs.append(Group(self._size))
         at = self._pair_at[pair]
         return at, self._pairs[at], self._prompts[self._prompt_of[at]]
 
-    def _hand_up(self, group: Group, above: Group, sign: float) -> None:
-        """Integrates a pair's effect out (or takes that back), and hands what is left of it to the prompt."""
-        factor = 1.0 / (self.scale.pair_ratio + group.mass)
-        self._apply(group, -sign * factor)
-        above.take(group.weights, group.mass, group.total, sign * self.scale.pair_ratio * factor)
-
-    def _apply(self, group: Group, factor: float) -> None:
-        """Adds ``factor`` times a group's outer product: a change of rank one."""
-        at = np.flatnonzero(group.weights)
-        own = group.weights[at]
-        self.precision[np.ix_(at, at)] += factor * np.outer(own, own)
-        self.shift[at] += factor * group.total * own
+    def together(self) -> tuple[Floats, Floats]:
+        """What all readings add up to, in units of 1 / noise²: the precision [nodes, nodes], and the shift [nodes], which is precision @
+        mean where the scores alone decide."""
+        if self._together is None:
+            rows = self.rows()
+            self._together = _reduced(rows, *self._summed(rows), self._size, self.scale)
+        return self._together
 
     def rows(self) -> Rows:
         nodes, pairs = (np.array([row[column] for row in self._rows], dtype=np.intp) for column in (0, 1))
@@ -154,7 +164,7 @@ class ScoreSums:
         return Rows(nodes, pairs, np.asarray(self._prompt_of, dtype=np.intp)[pairs], values)
 
     def set_off(self, offsets: Floats) -> None:
-        """Takes these ``offsets`` [scores] off instead of those so far; the sums follow with the next :meth:`rescale`."""
+        """Takes these ``offsets`` [scores] off instead of those so far; all else follows with the next :meth:`rescale`."""
         self._offsets = offsets.tolist()
 
     def rescale(self, scale: Scale) -> None:
@@ -162,13 +172,13 @@ class ScoreSums:
         self.scale = scale
         rows = self.rows()
         by_pair, by_prompt = self._summed(rows)
-        self.precision, self.shift = _reduced(rows, by_pair, by_prompt, self.shift.size, scale)
+        self._together = _reduced(rows, by_pair, by_prompt, self._size, scale)
         self._pairs = by_pair.groups()
         self._prompts = by_prompt.groups()
 
     def of_nodes(self, nodes: Ints) -> tuple[Floats, Floats]:
         """The precision [k, k] and the shift [k] that the scores of these k nodes alone would give."""
-        place = np.full(self.shift.size, -1, dtype=np.intp)
+        place = np.full(self._size, -1, dtype=np.intp)
         place[nodes] = np.arange(nodes.size)
         rows = self.rows()
         kept = place[rows.nodes] >= 0
@@ -182,10 +192,10 @@ class ScoreSums:
         kept = among[rows.prompts]
         values = (rows.values + np.array(self._offsets))[kept]
         rows = Rows(rows.nodes[kept], rows.pairs[kept], rows.prompts[kept], values)
-        return _reduced(rows, *self._summed(rows), self.shift.size, self.scale)
+        return _reduced(rows, *self._summed(rows), self._size, self.scale)
 
     def _summed(self, rows: Rows, size: int | None = None) -> "tuple[_Sums, _Sums]":
-        by_pair = _Sums.zeros(len(self._pairs), self.shift.size if size is None else size)
+        by_pair = _Sums.zeros(len(self._pairs), self._size if size is None else size)
         np.add.at(by_pair.weights, (rows.pairs, rows.nodes), 1.0)
         np.add.at(by_pair.masses, rows.pairs, 1.0)
         np.add.at(by_pair.totals, rows.pairs, rows.values)

@@ -25,11 +25,16 @@ class History:
     nodes: list[Node]
     scores: list[tuple[int, int, int, float]]
 
-    def told(self, posterior: LineagePosterior) -> LineagePosterior:
+    def told(self, posterior: LineagePosterior, *, ask: bool = False) -> LineagePosterior:
+        """``ask``: whether beliefs are asked for after each step."""
         for node in self.nodes:
             posterior.add(node.parents, node.operation, node.has, new=node.new)
+            if ask:
+                posterior.beliefs()
         for node, pair, prompt, score in self.scores:
             posterior.observe(node, pair, score, prompt)
+            if ask:
+                posterior.beliefs()
         return posterior
 
     def inherits(self) -> Floats:

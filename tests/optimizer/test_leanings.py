@@ -118,8 +118,8 @@ def test_what_is_set_off_does_not_count_and_can_be_taken_back():
     for pair, value in enumerate([0.2, 0.4, 0.9]):
         plain.add(0, pair, pair, value)
         off.add(0, pair, pair, value + 0.1, 0.1)
-    assert off.shift == pytest.approx(plain.shift)
+    assert off.together()[1] == pytest.approx(plain.together()[1])
     off.set_off(np.zeros(3))
     off.rescale(Scale())
     assert off.rows().values == pytest.approx([0.3, 0.5, 1.0])
-    assert off.of_prompts(np.array([True, True, True]))[1] == pytest.approx(off.shift)
+    assert off.of_prompts(np.array([True, True, True]))[1] == pytest.approx(off.together()[1])

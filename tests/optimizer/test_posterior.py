@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from data.records import Operation
 from optimizer.beliefs import Beliefs, Prior, missed
@@ -47,10 +48,10 @@ def textbook(history: History, prior: Prior, beliefs: Beliefs) -> tuple[Floats, 
     return mean + gain @ (np.array([row[3] for row in history.scores]) - picks @ mean), cov - gain @ picks @ cov
 
 
-@given(histories())
-@settings(max_examples=80, deadline=None)
-def test_equals_the_textbook(history: History):
-    posterior = history.told(LineagePosterior())
+@given(histories(), st.booleans())
+@settings(max_examples=120, deadline=None)
+def test_equals_the_textbook(history: History, step_by_step: bool):
+    posterior = history.told(LineagePosterior(), ask=step_by_step)
     beliefs = posterior.beliefs()
     mean, cov = textbook(history, posterior.prior, beliefs)
     size = len(history.nodes)
