@@ -20,7 +20,7 @@ texts or proposals, and holds no randomness of its own.
 # scipy's and threadpoolctl's types are partly unknown.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
@@ -143,13 +143,15 @@ class LineagePosterior:
     @_on_one_thread
     def _updated(self) -> Beliefs:
         beliefs = self._follow()
-        silent = self._silence.probabilities().items()
-        self._told = {of: self._spread_by_prompt.get(of, 1.0) * (1.0 - chance) ** 0.5 for of, chance in silent if isinstance(of, int)}
+        silent = self._silence.probabilities()
+        self._told = {
+            of: self._spread_by_prompt.get(of, 1.0) * (1.0 - chance) ** 0.5 for of, chance in silent.items() if isinstance(of, int)
+        }
         if len(self._scores) < max(LEAST_SCORES, GROWTH * self._fitted_at):
             return beliefs
         self._fitted_at = len(self._scores)
         free = self._estimate_leanings(beliefs) if self.prior.lean else 0.0
-        self._estimate_noise(self._fit() if free else beliefs, free)
+        self._estimate_noise(self._fit() if free else beliefs, free, silent)
         if any(self._parents):
             self._estimate_heredity()
         return self._fit()
@@ -162,13 +164,12 @@ class LineagePosterior:
             self._scores.rescale(self._scores.scale)
         return free
 
-    def _estimate_noise(self, beliefs: Beliefs, free: float) -> None:
-        """The noise, where the scores were fitted with ``free`` numbers besides the means."""
+    def _estimate_noise(self, beliefs: Beliefs, free: float, silent: Mapping[Hashable, float]) -> None:
+        """The noise, where the scores were fitted with ``free`` numbers besides the means, and prompts are ``silent`` so probably."""
         precision, _ = self._told_together()
         effective = free + float(np.sum((beliefs.root.T @ precision) * beliefs.root.T))
         rows = self._scores.rows()
         self._scores.rescale(estimated_scale(rows, beliefs.mean, effective, self.prior.scale, self.prior.trust))
-        silent = self._silence.probabilities()
         telling = 1.0 - np.array([silent[prompt] for prompt in self._scores.prompts])
         spreads = spread_by_prompt(rows, beliefs.mean, telling)
         named = zip(self._scores.prompts, spreads.tolist(), strict=True)
