@@ -12,7 +12,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -29,23 +29,26 @@ REFERENCE = 2400
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is played: each of ``contenders`` in each of ``regimes``, on worlds 0 to ``seeds``; ours with ``images``."""
+    """What is played: each of ``contenders`` in each of ``regimes``, on worlds 0 to ``seeds``; ours with ``images``, and where these don't
+    bring it to what the best opponent reaches, with ``most``."""
 
     mode: str
     regimes: Sequence[str]
     contenders: Sequence[str]
     seeds: int
     images: int
+    most: int
 
 
 FAST = tuple(regime for regime in WORLDS if regime != PICTURES)
-QUICK = Plan("quick", FAST, (OURS, DEFAULT, "gepa-current-best", "gepa-tuned", "random-tuned", "halving-tuned"), 20, 600)
+QUICK = Plan("quick", FAST, (OURS, DEFAULT, "gepa-current-best", "gepa-tuned", "random-tuned", "halving-tuned"), 20, 600, 600)
 FULL = Plan(
     "full",
     WORLDS,
     # Of all but gepa only as they were tuned: what they are without it is played on request.
     (OURS, *(name for name in NAMED if name.startswith("gepa")), "halving", *(family + SUFFIX for family in GRIDS)),
     100,
+    REFERENCE // 2,
     REFERENCE,
 )
 PAINTED = (OURS, DEFAULT, "gepa-current-best", "halving")
@@ -57,27 +60,38 @@ PAINTED_SEEDS = 8
 def contest(plan: Plan, command: str, processes: int, kept: Kept) -> figures.Figures:
     """Plays it, and counts together."""
     left_out = {name: why for name in plan.contenders if (why := missing(name))}
-    games = {
-        (regime, name): _games(name, regime, plan)
-        for regime in plan.regimes
-        for name in plan.contenders
-        if name not in left_out and (regime != PICTURES or name in PAINTED)
-    }
+
+    def played(ours: Mapping[str, int]) -> figures.Figures:
+        places = [(regime, name) for regime in plan.regimes for name in plan.contenders if name not in left_out]
+        games = {
+            (regime, name): _games(name, regime, plan.seeds, ours[regime])
+            for regime, name in places
+            if regime != PICTURES or name in PAINTED
+        }
+        return figures.figures(plan.mode, command, _versions(), _curves(games, processes, kept), left_out)
+
+    ours = dict.fromkeys(plan.regimes, plan.images)
+    result = played(ours)
+    beyond = {entry.regime: plan.most for entry in result.undecided}
+    return played(ours | beyond) if beyond and plan.most > plan.images else result
+
+
+def _games(name: str, regime: str, seeds: int, images: int) -> list[Game]:
+    """All games of one contender in one regime; ours with ``images``."""
+    who = searcher(name, regime)
+    budgets = (images,) if name == OURS else (REFERENCE,) if who.anytime else END_GRID
+    worlds = min(seeds, PAINTED_SEEDS) if regime == PICTURES else seeds
+    return [Game(who, regime, seed, images) for seed in range(worlds) for images in budgets]
+
+
+def _curves(games: Mapping[tuple[str, str], Sequence[Game]], processes: int, kept: Kept) -> dict[tuple[str, str], Curve]:
     # World by world: what is there after a while is of all contenders.
     everything = sorted((game for listed in games.values() for game in listed), key=lambda game: game.seed)
     played = play_all(everything, processes, kept)
-    curves: dict[tuple[str, str], Curve] = {}
-    for place, listed in games.items():
-        points = grid(listed[0].images) if listed[0].searcher.anytime else END_GRID
-        curves[place] = figures.curve_of(listed, played, points)
-    return figures.figures(plan.mode, command, _versions(), curves, left_out)
-
-
-def _games(name: str, regime: str, plan: Plan) -> list[Game]:
-    who = searcher(name, regime)
-    budgets = (plan.images,) if name == OURS else (REFERENCE,) if who.anytime else END_GRID
-    seeds = min(plan.seeds, PAINTED_SEEDS) if regime == PICTURES else plan.seeds
-    return [Game(who, regime, seed, images) for seed in range(seeds) for images in budgets]
+    return {
+        place: figures.curve_of(listed, played, grid(listed[0].images) if listed[0].searcher.anytime else END_GRID)
+        for place, listed in games.items()
+    }
 
 
 def _versions() -> dict[str, str]:
@@ -127,15 +141,16 @@ def _draw(result: figures.Figures) -> None:
 
 def _plan(options: argparse.Namespace) -> Plan:
     if options.tune:
-        base = Plan("tune", FAST, tuple(GRIDS), 0, REFERENCE)
+        base = Plan("tune", FAST, tuple(GRIDS), 0, REFERENCE, REFERENCE)
     else:
-        base = QUICK if options.quick else FULL if options.full else Plan("chosen", ("middle",), (OURS, DEFAULT), 10, 600)
+        base = QUICK if options.quick else FULL if options.full else Plan("chosen", ("middle",), (OURS, DEFAULT), 10, 600, 600)
     return Plan(
         base.mode,
         tuple(options.regimes.split(",")) if options.regimes else base.regimes,
         tuple(options.contenders.split(",")) if options.contenders else base.contenders,
         options.seeds or base.seeds,
         options.images or base.images,
+        options.images or base.most,
     )
 
 

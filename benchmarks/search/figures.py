@@ -80,16 +80,19 @@ class Figures:
         return next((entry for entry in self.against if (entry.regime, entry.opponent) == (regime, opponent)), None)
 
     @property
+    def against_best(self) -> list[Against]:
+        """By regime, what we need against its best opponent."""
+        return [entry for entry in self.against if entry.opponent == self.best[entry.regime]]
+
+    @property
     def worst(self) -> Against | None:
         """The regime in which we need most against its best opponent."""
-        found = [entry for entry in self.against if entry.opponent == self.best.get(entry.regime)]
-        return max(found, key=lambda entry: math.inf if entry.ratio is None else entry.ratio, default=None)
+        return max(self.against_best, key=lambda entry: math.inf if entry.ratio is None else entry.ratio, default=None)
 
     @property
     def undecided(self) -> list[Against]:
         """Where we did not reach the best opponent, but had fewer images: nothing is known of GOAL_WORST there."""
-        against_best = (entry for entry in self.against if entry.opponent == self.best[entry.regime])
-        return [entry for entry in against_best if entry.ratio is None and entry.within < GOAL_WORST]
+        return [entry for entry in self.against_best if entry.ratio is None and entry.within < GOAL_WORST]
 
     @property
     def misses(self) -> list[str]:
@@ -101,9 +104,9 @@ class Figures:
         ):
             if value is None or value > goal:
                 missed.append(f"{'not reached' if value is None else f'{value:.2f}'} of the images of {name} in the median regime")
-        for entry in self.against:
-            unreached = entry.ratio is None and entry.within >= GOAL_WORST
-            if entry.opponent == self.best[entry.regime] and (unreached or (entry.ratio or 0.0) > GOAL_WORST):
+        undecided = self.undecided
+        for entry in self.against_best:
+            if entry not in undecided and (entry.ratio is None or entry.ratio > GOAL_WORST):
                 missed.append(f"{entry.regime}: more images than {entry.opponent}")
         return missed
 

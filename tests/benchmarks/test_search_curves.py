@@ -132,7 +132,7 @@ def test_pictures_are_the_same_bytes_each_time(tmp_path: Path) -> None:
 
 
 def test_a_small_contest(tmp_path: Path) -> None:
-    plan = Plan("chosen", ("middle", "no noise"), ("ours", "random", "nobody"), 2, 60)
+    plan = Plan("chosen", ("middle", "no noise"), ("ours", "random", "nobody"), 2, 60, 60)
     kept = tmp_path / "games.jsonl"
     result = contest(plan, "python -m benchmarks.search", 1, Kept(kept))
     assert result.regimes == ["middle", "no noise"]
@@ -144,6 +144,14 @@ def test_a_small_contest(tmp_path: Path) -> None:
     games = kept.read_text()
     assert contest(plan, "python -m benchmarks.search", 1, Kept(kept)) == result
     assert kept.read_text() == games, "nothing was played again"
+
+
+def test_where_ours_falls_short_it_is_played_with_more_images(tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "games.jsonl")
+    for most, grid in ((60, (50,)), (100, (50, 75, 100))):
+        result = contest(Plan("chosen", ("no noise", "middle"), ("ours", "random"), 2, 60, most), "python -m benchmarks.search", 1, kept)
+        assert [entry.regime for entry in result.undecided] == ["no noise", "middle"], "60 images are not enough in either"
+        assert [line.grid for line in result.lines if line.contender == "ours"] == [grid, grid]
 
 
 def test_who_answers_at_the_end_is_played_once_for_each_point() -> None:
