@@ -149,9 +149,9 @@ def test_a_small_contest(tmp_path: Path) -> None:
 def test_where_ours_falls_short_it_is_played_with_more_images(tmp_path: Path) -> None:
     kept = Kept(tmp_path / "games.jsonl")
     for most, grid in ((60, (50,)), (100, (50, 75, 100))):
-        result = contest(Plan("chosen", ("no noise", "middle"), ("ours", "random"), 2, 60, most), "python -m benchmarks.search", 1, kept)
-        assert [entry.regime for entry in result.undecided] == ["no noise", "middle"], "60 images are not enough in either"
-        assert [line.grid for line in result.lines if line.contender == "ours"] == [grid, grid]
+        result = contest(Plan("chosen", ("no noise",), ("ours", "halving"), 2, 60, most), "python -m benchmarks.search", 1, kept)
+        assert [entry.regime for entry in result.undecided] == ["no noise"], "60 images are not enough"
+        assert [line.grid for line in result.lines if line.contender == "ours"] == [grid]
 
 
 def test_who_answers_at_the_end_is_played_once_for_each_point() -> None:
