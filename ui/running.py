@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 BASELINES = ("none", "plain", "general")
 """Always arms: the raw prompt, a plain instruction, and the shipped careful one."""
-FORMAT = 5
+FORMAT = 6
 """Part of every run's id: raised when the search would take another course with the same settings."""
 
 
