@@ -234,7 +234,7 @@ async def judged_trials(
     """
     from optimizer.evaluate import Evaluator
     from optimizer.events import Phase, TrialDone
-    from ui.running import LedgerWriter
+    from ui.ledgerwriter import LedgerWriter
 
     known = {trial.id: trial for trial in bench.store.trials(progress.run_id) if trial.score is not None}
     trials: dict[str, Trial] = {}

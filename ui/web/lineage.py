@@ -1,11 +1,10 @@
 """The page of a run: what it claims, the lineage of its system prompts, and the pictures of each beside those of its parent.
 
-Drawing and the state of the page only; what is drawn is prepared in claim.py, graph.py and pictures.py. The run and the selected system
-prompt stand in the URL, so that a page can be sent to somebody.
+Drawing and the state of the page only: the tree and the selected system prompt here, what stands above in header.py, the pictures below in
+gallery.py. What is drawn is prepared in claim.py, graph.py and pictures.py. The run and the selected system prompt stand in the URL, so
+that a page can be sent to somebody.
 """
 
-from collections.abc import Sequence
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -13,21 +12,14 @@ import streamlit as st
 
 from data.errors import PhoropterError
 from data.identity import short
-from optimizer.methods import METHODS, OURS
 from ui.settings import Settings, resolve
 from ui.views import Node, RunView, word_diff
-from ui.web import claim, figures, graph, noise, pictures, verdicts
-from ui.web.ledger import Ledger, Pulse
-from ui.web.markup import box, clipped, diff_html, escaped, signed
-from ui.web.pictures import Pair
+from ui.web import graph
+from ui.web.gallery import gallery
+from ui.web.header import choose_run, header
+from ui.web.ledger import Ledger
+from ui.web.markup import box, diff_html, escaped, signed
 
-REFRESH_SECONDS = 2.0
-QUIET_SECONDS = 300.0
-"""Without news for so long, an unfinished run may have been killed."""
-THUMBNAIL = 384
-"""Pixels: sharp on a screen with twice the pixels, at half a card's width."""
-LISTED_RUNS = 12
-"""In the sidebar; a longer list is folded."""
 PANEL_HEIGHT = 250
 OPERATIONS = {
     "root": "where the search began",
@@ -57,10 +49,9 @@ def _page(ledger: Ledger, settings: Settings) -> None:
         _nothing_yet(ledger, settings)
         return
     _follow_url(runs)
-    run_id = _choose_run(ledger, runs)
+    run_id = choose_run(ledger, runs)
     view = graph.rebased(ledger.view(run_id))
-    _header(ledger, view)
-    _noise(ledger, view)
+    header(ledger, view)
     if not view.nodes:
         _remember_url(run_id, "")
         return
@@ -71,7 +62,7 @@ def _page(ledger: Ledger, settings: Settings) -> None:
     with right:
         other = _node_panel(view)
     _remember_url(run_id, st.session_state["node"])
-    _pictures(ledger, view, view.node(st.session_state["node"]), other)
+    gallery(ledger, view, view.node(st.session_state["node"]), other)
 
 
 def _nothing_yet(ledger: Ledger, settings: Settings) -> None:
@@ -127,122 +118,6 @@ def _favourite(view: RunView) -> str:
 
 def _select(node: str) -> None:
     st.session_state["node"] = node
-
-
-# -- the sidebar
-
-
-def _choose_run(ledger: Ledger, runs: list[str]) -> str:
-    if st.session_state.get("run") not in runs:
-        st.session_state["run"] = runs[0]
-    current: str = st.session_state["run"]
-    with st.sidebar:
-        if len(runs) <= LISTED_RUNS:
-            views = {run: ledger.view(run) for run in runs}
-            states = {run: run_state(view, None if view.state == "finished" else ledger.pulse(view)) for run, view in views.items()}
-            return st.radio(
-                "Runs",
-                runs,
-                key="run",
-                format_func=lambda run: f"**{short(run)}** · {states[run]}",
-                captions=[run_caption(views[run], ledger.images(views[run])) for run in runs],
-            )
-        chosen = st.selectbox("Runs, newest first", runs, key="run", format_func=lambda run: f"{short(run)}  {run_began(ledger.view(run))}")
-    return chosen or current
-
-
-def run_state(view: RunView, pulse: Pulse | None) -> str:
-    """A run's state in a word; ``pulse`` is None for a finished one."""
-    return "stopped" if pulse is not None and pulse.stopped else view.state
-
-
-def run_caption(view: RunView, images: int) -> str:
-    """When it began, how large it is, and who searches where that is another method than our own."""
-    by = "" if view.method == OURS else f" · {METHODS[view.method].title}"
-    placebo = "" if view.placebo_of is None else f" · placebo of {short(view.placebo_of)}"
-    return f"{run_began(view)} · {images:,} images{by}{placebo}"
-
-
-def run_began(view: RunView) -> str:
-    """When a run began, in this machine's time zone."""
-    began = datetime.fromisoformat(view.created_at).astimezone()
-    year = "" if began.year == datetime.now().astimezone().year else f" {began.year}"
-    return f"{began.day} {began:%b}{year}, {began:%H:%M}"
-
-
-# -- the header
-
-
-def _header(ledger: Ledger, view: RunView) -> None:
-    if view.placebo_of is not None:
-        belongs = f"It belongs to run {short(view.placebo_of)}, whose procedure it repeats where there is nothing to be found."
-        st.html(box("note", "A placebo run: all system prompts do the same, and every claim here is false.", belongs))
-    if view.state == "finished" and view.comparison is not None:
-        winner = "" if view.winner is None else f"winner {short(view.winner)} of {len(view.nodes)} system prompts · "
-        st.html(
-            f'<h2 class="ph-title">{escaped(claim.headline(view.comparison))}</h2>'
-            f'<p class="ph-under">{winner}{escaped(_facts(view, ledger.images(view)))}</p>{claim.table(view.comparison)}'
-            f"{figures.figures(view, ledger.placebo(view))}{claim.beside(view.comparison, view.monitors, view.judge)}"
-        )
-        return
-    _progress(ledger, view)
-
-
-def _noise(ledger: Ledger, view: RunView) -> None:
-    """Of a finished run: an unfinished one's is drawn anew too often."""
-    found = ledger.noise(view) if view.state == "finished" else None
-    if found is not None:
-        st.html(noise.panel(found))
-
-
-def _facts(view: RunView, images: int) -> str:
-    run = view.config.get("run", {})
-    engines = " → ".join(str(view.config[stage]["engine"]) for stage in ("reasoner", "generator", "judge") if stage in view.config)
-    by = "" if view.method == OURS else f"searched with {METHODS[view.method].title}"
-    facts = [by, f"{images:,} images", f"{view.rounds} rounds", duration(view.seconds), engines, f"prompts {run.get('prompts', '?')}"]
-    return " · ".join(fact for fact in facts if fact)
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-@st.fragment(run_every=REFRESH_SECONDS)
-def _progress(ledger: Ledger, shown: RunView) -> None:
-    """Runs again every two seconds while a run is unfinished, and draws the whole page anew when there is something new to see."""
-    view = ledger.view(shown.id)
-    if (view.state, len(view.nodes), view.rounds) != (shown.state, len(shown.nodes), shown.rounds):
-        st.rerun()
-    planned = int(view.config.get("run", {}).get("images", 0))
-    images = ledger.images(view)
-    titles = {
-        "searching": "Searching for a better system prompt",
-        "confirming": "Confirming the winner on prompts nobody searched on",
-        "not started": "Not started yet",
-    }
-    pulse = ledger.pulse(view)
-    age = (datetime.now().astimezone() - datetime.fromisoformat(pulse.last_news)).total_seconds()
-    quiet = f" · nothing new for {duration(age)}" if age > QUIET_SECONDS and not pulse.stopped else ""
-    st.html(
-        f'<h2 class="ph-title">{escaped("Stopped" if pulse.stopped else titles.get(view.state, view.state))}</h2>'
-        f'<p class="ph-under">{images:,} of {planned:,} images · {view.rounds} rounds · {len(view.nodes)} system prompts{quiet}</p>'
-    )
-    st.progress(min(1.0, images / planned) if planned else 0.0)
-    if pulse.stopped or quiet:
-        st.html(box("note" if view.last_outcome == "stopped" or quiet else "error", *_how_to_go_on(view, pulse)))
-
-
-def _how_to_go_on(view: RunView, pulse: Pulse) -> tuple[str, str, str]:
-    if not pulse.stopped:
-        title = "Is anybody at work on this run?"
-    elif view.last_outcome == "stopped":
-        title = "The run was interrupted."
-    else:
-        title = f"The run ended early: {view.last_outcome}"
-    return title, "What was paid for is kept. To carry on:", f"phoropter resume {short(view.id)}"
 
 
 # -- the lineage
@@ -383,96 +258,3 @@ def comparable(view: RunView, node: Node) -> list[tuple[Node, str]]:
         words.setdefault(view.winner, "winner")
     words.pop(node.id, None)
     return [(by_id[identifier], word) for identifier, word in words.items() if identifier in by_id]
-
-
-# -- pictures
-
-
-def _pictures(ledger: Ledger, view: RunView, node: Node, other: Node | None) -> None:
-    ours = ledger.trials(view, node.id)
-    if other is None:
-        pairs = [Pair(trial) for trial in ours]
-        orders = pictures.ALONE_ORDERS
-        words = f"{len(pairs)} of {escaped(graph.title(node))}"
-    else:
-        pairs = pictures.paired(ours, ledger.trials(view, other.id))
-        orders = pictures.PAIR_ORDERS
-        words = f"same prompts, same seeds: {escaped(graph.title(other))} at the left, {escaped(graph.title(node))} at the right"
-    title, sorting = st.columns(2, vertical_alignment="bottom")
-    title.html(f'<h3 class="ph-section">Pictures<small>{words}</small></h3>{balance_html(pairs) if other else ""}')
-    if not pairs:
-        st.html(box("note", "No pictures yet", _why_none(node, other)))
-        return
-    scope = f"{node.id}-{other.id if other else ''}"
-    with sorting.container(horizontal=True, horizontal_alignment="right"):
-        order = st.segmented_control(
-            "Sorted by",
-            orders,
-            default=orders[0],
-            required=True,
-            key=f"order-{bool(other)}",
-            format_func=lambda order: order.value,
-            label_visibility="collapsed",
-            wrap=True,
-        )
-    in_order = pictures.ordered(pairs, order or orders[0])
-    place = st.container()
-    number = 1
-    if pictures.page_count(pairs) > 1:
-        with st.container(horizontal=True, horizontal_alignment="center"):
-            number = st.pagination(pictures.page_count(pairs), key=f"page-{scope}-{order}")
-    with place:
-        _cards(ledger, pictures.page_of(in_order, number), node, other)
-
-
-def _why_none(node: Node, other: Node | None) -> str:
-    if other is None:
-        return "This system prompt has not been measured."
-    return f"{graph.title(node)} and {graph.title(other)} were never measured on the same prompt and seed. Compare with another."
-
-
-def _cards(ledger: Ledger, pairs: Sequence[Pair], node: Node, other: Node | None) -> None:
-    across = 2 if other is not None else 3
-    names = graph.title(node), "" if other is None else graph.title(other)
-    thumbnail = partial(ledger.thumbnail, size=THUMBNAIL)
-    for start in range(0, len(pairs), across):
-        for column, pair in zip(st.columns(across), pairs[start : start + across], strict=False):
-            with column.container(border=True, gap="xxsmall", height="stretch"):
-                st.html(pictures.card_html(pair, *names, thumbnail))
-                key = f"enlarge-{pair.ours.id}-{other.id if other else ''}"
-                if st.button("Enlarge", key=key, type="tertiary", icon=":material/zoom_out_map:"):
-                    _enlarged(ledger, pair, *names)
-
-
-def balance_html(pairs: list[Pair]) -> str:
-    """How the pairs came out, in a line."""
-    counts = pictures.balance(pairs)
-    if not pairs:
-        return ""
-    words = [f"{counts.better} better", f"{counts.equal} equal", f"{counts.worse} worse"]
-    if counts.unscored:
-        words.append(f"{counts.unscored} unscored")
-    mean = "" if counts.mean is None else f", mean change {signed(counts.mean)}"
-    return f'<p class="ph-under">{len(pairs)} pairs: {", ".join(words)}{mean}</p>'
-
-
-@st.dialog("Full size", width="large")
-def _enlarged(ledger: Ledger, pair: Pair, our_name: str, their_name: str) -> None:
-    """The pictures as they were drawn, every criterion, and how the rewrites came about."""
-    prompt = pair.ours.request.prompt
-    st.html(f'<h3 class="ph-section">{escaped(prompt.text)}</h3><p class="ph-under">seed {pair.ours.request.seed}</p>')
-    sides = [(pair.ours, our_name, pair.theirs)]
-    if pair.theirs is not None:
-        sides.insert(0, (pair.theirs, their_name, None))
-    for column, (trial, name, before) in zip(st.columns(len(sides)), sides, strict=True):
-        with column:
-            st.html(f'<p class="ph-under">{escaped(name)} {pictures.score_html(trial)}</p>')
-            content = ledger.image(trial.image.sha256, trial) if trial.image is not None else "no picture"
-            if isinstance(content, bytes):
-                st.image(content, width="stretch", alt=clipped(prompt.text, 200))
-            else:
-                st.html(f'<div class="ph-hole"><span>{escaped(content)}</span></div>')
-            found = verdicts.findings(trial, before)
-            notes = pictures.image_notes_html(trial) + pictures.rewrite_html(trial)
-            said = verdicts.findings_html(found, everything=True) + verdicts.opinions_html(trial)
-            st.html(f'{said}<div class="ph-sides">{notes}</div>')

@@ -27,7 +27,7 @@ from data.records import (
 from data.store import open_store
 from ui.settings import Settings
 from ui.views import DiffPart, Node, RunView, run_view, word_diff
-from ui.web import claim, graph, lineage, pictures, verdicts
+from ui.web import claim, graph, header, lineage, pictures, verdicts
 from ui.web.ledger import Ledger, Pulse
 from ui.web.markup import box, clipped, diff_html, escaped, signed
 from ui.web.pictures import Order, Pair
@@ -170,9 +170,9 @@ def test_comparable_are_parents_then_roots_then_the_winner() -> None:
 
 
 def test_run_state() -> None:
-    assert lineage.run_state(view(), None) == "searching"
-    assert lineage.run_state(view(), Pulse(False, "")) == "searching"
-    assert lineage.run_state(view(), Pulse(True, "")) == "stopped"
+    assert header.run_state(view(), None) == "searching"
+    assert header.run_state(view(), Pulse(False, "")) == "searching"
+    assert header.run_state(view(), Pulse(True, "")) == "stopped"
 
 
 def test_a_run_that_goes_on_after_a_stop_is_not_stopped(stopped_home: Path, tmp_path: Path) -> None:
@@ -187,12 +187,12 @@ def test_a_run_that_goes_on_after_a_stop_is_not_stopped(stopped_home: Path, tmp_
 
 
 def test_run_began_is_in_this_time_zone_and_names_other_years() -> None:
-    assert lineage.run_began(view(created_at="2019-03-04T12:00:00+00:00")).startswith("4 Mar 2019, ")
+    assert header.run_began(view(created_at="2019-03-04T12:00:00+00:00")).startswith("4 Mar 2019, ")
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(3, "3 s"), (600, "10 min"), (7200, "2.0 h")])
 def test_duration(seconds: float, said: str) -> None:
-    assert lineage.duration(seconds) == said
+    assert header.duration(seconds) == said
 
 
 # -- pictures
