@@ -8,8 +8,6 @@ default in the noisy synthetic world; with ``--pixels`` ours alone in the embedd
 its system prompt.
 """
 
-import argparse
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -17,6 +15,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
+from benchmarks.command import finish, options_of
 from benchmarks.gepa_beside import Named, optimize_metered
 from benchmarks.harness import Outcome, in_processes, run_in_memory, save
 from benchmarks.search.worlds import Regime, SyntheticWorld
@@ -186,22 +185,16 @@ def as_json(result: AA) -> dict[str, Any]:
 
 def main() -> int:
     """The exit status: 1 where ``--check`` is given and the goal is missed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.aa", description="Count false claims where all system prompts do the same.")
+    parser = options_of("aa", "Count false claims where all system prompts do the same.")
     parser.add_argument("--runs", type=int, help=f"how many ({RUNS}; with --full {FULL_RUNS}, with --pixels {PIXEL_RUNS})")
     parser.add_argument("--images", type=int, default=600, help="images per run (600)")
     parser.add_argument("--full", action="store_true", help=f"{FULL_RUNS} runs")
     parser.add_argument("--pixels", action="store_true", help="in the embedded world, with real pictures: half a minute per run")
-    parser.add_argument("--check", action="store_true", help="exit 1 where the goal is missed")
-    parser.add_argument("--json", action="store_true", help="print one JSON object for machines")
     options = parser.parse_args()
     runs = options.runs or (PIXEL_RUNS if options.pixels else FULL_RUNS if options.full else RUNS)
     result = measure(runs, options.images, options.pixels)
     save("aa-pixels" if options.pixels else "aa", as_json(result))
-    if options.json:
-        print(json.dumps(as_json(result)))
-    else:
-        report(result)
-    return 1 if options.check and not result.ok else 0
+    return finish(options, as_json(result), lambda: report(result))
 
 
 if __name__ == "__main__":

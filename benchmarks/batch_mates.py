@@ -10,8 +10,6 @@ about how large the rounding of a real model's weights is on a real card.
 # pyright: reportMissingImports=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownParameterType=false
 
-import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.command import finish, options_of
 from data.errors import StageError
 from generator.engines.diffusers import load_diffusers
 from generator.lens.model import load_lens
@@ -127,16 +126,10 @@ def worst(found: Sequence[Difference]) -> int:
 
 def main() -> int:
     """The exit status: 1 where ``--check`` is given and the goal is missed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.batch_mates", description="What batch mates change in an image.")
-    parser.add_argument("--check", action="store_true", help="exit 1 where the goal is missed")
-    parser.add_argument("--json", action="store_true", help="print one JSON object for machines")
-    options = parser.parse_args()
+    options = options_of("batch_mates", "What batch mates change in an image.").parse_args()
     found = measure()
-    if options.json:
-        print(json.dumps({"differences": [asdict(d) for d in found], "worst": worst(found), "goal": GOAL, "ok": worst(found) <= GOAL}))
-    else:
-        report(found)
-    return 1 if options.check and worst(found) > GOAL else 0
+    figures = {"differences": [asdict(d) for d in found], "worst": worst(found), "goal": GOAL, "ok": worst(found) <= GOAL}
+    return finish(options, figures, lambda: report(found))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ of it, and what its posterior says (the figures of an optimizer that does not me
 prompt against the one it started from, for as many images, with 40 and with 8 prompts to validate on.
 """
 
-import argparse
-import json
 import math
 import sys
 import time
@@ -19,6 +17,7 @@ from functools import partial
 from itertools import product
 from typing import Any
 
+from benchmarks.command import finish, options_of
 from benchmarks.gepa_beside import optimize_metered
 from benchmarks.harness import in_processes, run_in_memory, save
 from benchmarks.search.worlds import REGIMES, SyntheticWorld
@@ -224,20 +223,14 @@ def as_json(result: Result) -> dict[str, Any]:
 
 def main() -> int:
     """The exit status: 1 where ``--check`` is given and a goal is missed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.coverage", description="Hold reported gains against the truth.")
+    parser = options_of("coverage", "Hold reported gains against the truth.")
     parser.add_argument("--runs", type=int, help=f"in each regime ({RUNS}; with --full {FULL_RUNS})")
     parser.add_argument("--images", type=int, default=IMAGES, help=f"images per run ({IMAGES})")
     parser.add_argument("--full", action="store_true", help=f"{FULL_RUNS} runs in each regime")
-    parser.add_argument("--check", action="store_true", help="exit 1 where a goal is missed")
-    parser.add_argument("--json", action="store_true", help="print one JSON object for machines")
     options = parser.parse_args()
     result = measure(options.runs or (FULL_RUNS if options.full else RUNS), options.images)
     save("coverage", as_json(result))
-    if options.json:
-        print(json.dumps(as_json(result)))
-    else:
-        report(result)
-    return 1 if options.check and result.misses else 0
+    return finish(options, as_json(result), lambda: report(result))
 
 
 if __name__ == "__main__":

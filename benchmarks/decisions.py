@@ -6,8 +6,6 @@ now, and draws a sample of all means. Whenever the scores have grown by a quarte
 decisions are timed by themselves. The processor's time is counted: neighbours on the machine play no part.
 """
 
-import argparse
-import json
 import math
 import sys
 import time
@@ -17,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.command import finish, options_of
 from benchmarks.harness import save
 from data.identity import derived_seed
 from data.records import Operation
@@ -138,17 +137,10 @@ def as_json(result: Decisions) -> dict[str, Any]:
 
 def main() -> int:
     """The exit status: 1 where ``--check`` is given and the goal is missed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.decisions", description="Time the search's decisions late in a long run.")
-    parser.add_argument("--check", action="store_true", help="exit 1 where the goal is missed")
-    parser.add_argument("--json", action="store_true", help="print one JSON object for machines")
-    options = parser.parse_args()
+    options = options_of("decisions", "Time the search's decisions late in a long run.").parse_args()
     result = measure()
     save("decisions", as_json(result))
-    if options.json:
-        print(json.dumps(as_json(result)))
-    else:
-        report(result)
-    return 1 if options.check and not result.ok else 0
+    return finish(options, as_json(result), lambda: report(result))
 
 
 if __name__ == "__main__":

@@ -6,9 +6,7 @@ images are drawn without keeping features. The ratio of calls holds for any mode
 encoder and denoiser are both a few layers deep.
 """
 
-import argparse
 import asyncio
-import json
 import statistics
 import subprocess
 import sys
@@ -18,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.command import finish, options_of
 from data.records import GeneratedImage
 from generator import ImageRequest
 from generator.local import ImageModel
@@ -122,16 +121,10 @@ def report(figures: Figures) -> None:
 
 def main() -> int:
     """The exit status: 1 where ``--check`` is given and the goal is missed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.feature_cache", description="Count text-encoder calls per image.")
-    parser.add_argument("--check", action="store_true", help="exit 1 where the goal is missed")
-    parser.add_argument("--json", action="store_true", help="print one JSON object for machines")
-    options = parser.parse_args()
+    options = options_of("feature_cache", "Count text-encoder calls per image.").parse_args()
     figures = measure()
-    if options.json:
-        print(json.dumps({**asdict(figures), "goal_calls": GOAL_CALLS, "ok": figures.ok}))
-    else:
-        report(figures)
-    return 1 if options.check and not figures.ok else 0
+    found = {**asdict(figures), "goal_calls": GOAL_CALLS, "ok": figures.ok}
+    return finish(options, found, lambda: report(figures))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ judge that flips each answer of the scene judge with a known chance looks at eve
 the flips add to the variance is known exactly, and has to be found.
 """
 
-import argparse
 import json
 import math
 import sys
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.command import finish, options_of
 from benchmarks.noisy_worlds import PLANTED, REGIMES, Regime, judged_twice
 from data.identity import derived_seed
 from optimizer.moments import SOURCES
@@ -256,21 +256,15 @@ def as_json(result: Result) -> dict[str, Any]:
 
 def main() -> int:
     """The exit status: 1 where ``--check`` is given and a goal is missed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.judge_noise", description="Hold variance components against known ones.")
+    parser = options_of("judge_noise", "Hold variance components against known ones.")
     parser.add_argument("--ledgers", type=int, default=400, help="how many simulated ledgers of each kind (400)")
     parser.add_argument("--save", action="store_true", help=f"write the figures to {RESULTS.relative_to(RESULTS.parent.parent.parent)}")
-    parser.add_argument("--check", action="store_true", help="exit 1 where a goal is missed")
-    parser.add_argument("--json", action="store_true", help="print one JSON object for machines")
     options = parser.parse_args()
     result = measure(options.ledgers)
     if options.save:
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(as_json(result), indent=1) + "\n")
-    if options.json:
-        print(json.dumps(as_json(result)))
-    else:
-        report(result)
-    return 1 if options.check and result.misses else 0
+    return finish(options, as_json(result), lambda: report(result))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ the run's images. gepa.optimize is killed and resumed at as many moments of its 
 is asked for. Both write down each image, and each score, before it is made: what was paid is counted outside of them.
 """
 
-import argparse
 import json
 import random
 import subprocess
@@ -19,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.command import finish, options_of
 from benchmarks.counted import noted
 from benchmarks.harness import in_processes, save
 from data.identity import derived_random
@@ -200,21 +200,15 @@ def as_json(result: Result) -> dict[str, Any]:
 
 def main() -> int:
     """The exit status: 1 where ``--check`` is given and a goal is missed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.kill", description="Kill a run at random moments, resume it, compare.")
+    parser = options_of("kill", "Kill a run at random moments, resume it, compare.")
     parser.add_argument("--moments", type=int, help=f"how many ({MOMENTS}; with --full {FULL_MOMENTS})")
     parser.add_argument("--images", type=int, help=f"of our run ({IMAGES}; with --full {FULL_IMAGES})")
     parser.add_argument("--full", action="store_true", help=f"{FULL_MOMENTS} moments of a run of {FULL_IMAGES} images")
-    parser.add_argument("--check", action="store_true", help="exit 1 where a goal is missed")
-    parser.add_argument("--json", action="store_true", help="print one JSON object for machines")
     options = parser.parse_args()
     moments, images = (FULL_MOMENTS, FULL_IMAGES) if options.full else (MOMENTS, IMAGES)
     result = measure(options.moments or moments, options.images or images)
     save("kill", as_json(result))
-    if options.json:
-        print(json.dumps(as_json(result)))
-    else:
-        report(result)
-    return 1 if options.check and result.misses else 0
+    return finish(options, as_json(result), lambda: report(result))
 
 
 if __name__ == "__main__":

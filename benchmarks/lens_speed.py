@@ -12,7 +12,6 @@ and texts that are drawn with several seeds, are another benchmark's (feature_ca
 
 import argparse
 import gc
-import json
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -24,6 +23,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.command import finish, options_of
 from generator.lens import VARIANTS, Variant
 from generator.lens.pipeline import LensPipeline
 from generator.lens.transformer import LensTransformer2DModel
@@ -318,14 +318,12 @@ def met(report: Report) -> bool | None:
 
 
 def _read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.lens_speed", description="Seconds per image of Lens, by step.")
+    parser = options_of("lens_speed", "Seconds per image of Lens, by step; the goal is for full size on a Hopper card.")
     parser.add_argument("--batches", type=_batches, help="how many images at once, separated by commas (1,2,4,8,16; tiny: 1,2)")
     parser.add_argument("--encoder", choices=("bf16", "none"), default="bf16", help="none: random text features (bf16)")
     parser.add_argument("--compile", action="store_true", help="compile the transformer's blocks")
     parser.add_argument("--runs", type=int, help="of each step; the median counts (3; tiny: 1)")
     parser.add_argument("--tiny", action="store_true", help="a tiny Lens, to try the benchmark out; always so without CUDA")
-    parser.add_argument("--check", action="store_true", help="exit 1 where a goal is missed; only at full size on a Hopper card")
-    parser.add_argument("--json", action="store_true", help="print one JSON object for machines")
     options = parser.parse_args(arguments)
     options.tiny = options.tiny or not torch.cuda.is_available()
     options.batches = options.batches or ((1, 2) if options.tiny else BATCHES)
@@ -349,12 +347,8 @@ def main() -> int:
     if options.compile:
         pipeline.transformer.compile_repeated_blocks(fullgraph=True)
     report = measure(pipeline, device, options)
-    if options.json:
-        best = {name: report.best(name).seconds for name in GOALS}
-        print(json.dumps({**asdict(report), "best": best, "goals": GOALS, "ok": met(report)}))
-    else:
-        show(report)
-    return 1 if options.check and met(report) is False else 0
+    best = {name: report.best(name).seconds for name in GOALS}
+    return finish(options, {**asdict(report), "best": best, "goals": GOALS, "ok": met(report)}, lambda: show(report))
 
 
 if __name__ == "__main__":

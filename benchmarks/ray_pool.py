@@ -7,9 +7,7 @@ killed when a third of them is done. Each has to be delivered once, with the ver
 """
 # pyright: reportMissingImports=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportMissingTypeStubs=false
 
-import argparse
 import asyncio
-import json
 import sys
 import time
 from collections import Counter
@@ -19,6 +17,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
+from benchmarks.command import finish, options_of
 from benchmarks.worlds import IdleJudge
 from data.records import GeneratedImage, Prompt, Rewrite, SystemPrompt, TrialRequest
 from generator import ImageGenerator, ImageRequest
@@ -175,18 +174,13 @@ def report(cost: Cost, loss: Loss) -> None:
 
 def main() -> int:
     """The exit status: 1 where ``--check`` is given and a goal is missed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.ray_pool", description="Kill a node of a Ray pool; time the pool.")
+    parser = options_of("ray_pool", "Kill a node of a Ray pool; time the pool.")
     parser.add_argument("--trials", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--check", action="store_true", help="exit 1 where a goal is missed")
-    parser.add_argument("--json", action="store_true", help="print one JSON object for machines")
     options = parser.parse_args()
     cost, loss = asyncio.run(measure(options.trials, options.rounds))
-    if options.json:
-        print(json.dumps({"cost": asdict(cost), "loss": asdict(loss), "goal_ms": GOAL_MS, "ok": is_ok(cost, loss)}))
-    else:
-        report(cost, loss)
-    return 1 if options.check and not is_ok(cost, loss) else 0
+    figures = {"cost": asdict(cost), "loss": asdict(loss), "goal_ms": GOAL_MS, "ok": is_ok(cost, loss)}
+    return finish(options, figures, lambda: report(cost, loss))
 
 
 if __name__ == "__main__":

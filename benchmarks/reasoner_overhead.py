@@ -23,6 +23,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.command import finish, options_of
 from data.chat import Chat, ChatEngine, Completion
 from data.records import Prompt, SystemPrompt
 from reasoner import RewriteRequest
@@ -233,11 +234,9 @@ def report(costs: list[Cost], calls: int, rounds: int) -> None:
 
 def main() -> int:
     """The exit status: 1 where ``--check`` is given and the goal is missed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.reasoner_overhead", description="Time a call besides the model's own work.")
+    parser = options_of("reasoner_overhead", "Time a call besides the model's own work.")
     parser.add_argument("--calls", type=int, default=300, help="per client and round")
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--check", action="store_true", help="exit 1 where the goal is missed")
-    parser.add_argument("--json", action="store_true", help="print one JSON object for machines")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
@@ -247,11 +246,8 @@ def main() -> int:
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     costs = asyncio.run(measure(options.calls, options.rounds))
     ok = overhead(costs) <= GOAL_MS
-    if options.json:
-        print(json.dumps({"costs": [asdict(cost) for cost in costs], "goal_ms": GOAL_MS, "ok": ok}))
-    else:
-        report(costs, options.calls, options.rounds)
-    return 1 if options.check and not ok else 0
+    figures = {"costs": [asdict(cost) for cost in costs], "goal_ms": GOAL_MS, "ok": ok}
+    return finish(options, figures, lambda: report(costs, options.calls, options.rounds))
 
 
 if __name__ == "__main__":

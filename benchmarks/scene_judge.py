@@ -7,7 +7,6 @@ time of one thread, so that a busy machine does not change them. Measures the ju
 are answered right from what is seen is for the tests.
 """
 
-import argparse
 import json
 import platform
 import random
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import cv2
 
+from benchmarks.command import finish, options_of
 from data.identity import derived_random
 from data.scene import BACKGROUNDS, COLORS, KINDS, Direction, Size
 from generator.embedded.layout import Layout, Placed, arrange, holds
@@ -223,21 +223,15 @@ def as_json(tally: Tally) -> dict[str, object]:
 
 def main() -> int:
     """The exit status: 1 where ``--check`` is given and a goal is missed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.scene_judge", description="Measure the scene judge's errors.")
+    parser = options_of("scene_judge", "Measure the scene judge's errors.")
     parser.add_argument("--scenes", type=int, default=2000, help="how many pictures to paint (2000)")
     parser.add_argument("--save", action="store_true", help=f"write the figures to {RESULTS.relative_to(RESULTS.parent.parent.parent)}")
-    parser.add_argument("--check", action="store_true", help="exit 1 where a goal is missed")
-    parser.add_argument("--json", action="store_true", help="print one JSON object for machines")
     options = parser.parse_args()
     tally = run(options.scenes)
     if options.save:
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(as_json(tally), indent=1) + "\n")
-    if options.json:
-        print(json.dumps(as_json(tally)))
-    else:
-        report(tally)
-    return 1 if options.check and not tally.ok else 0
+    return finish(options, as_json(tally), lambda: report(tally))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@
 each tab. Measures start-up alone: no command is run, no engine is built.
 """
 
-import argparse
 import json
 import statistics
 import subprocess
@@ -13,6 +12,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from benchmarks.command import finish, options_of
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -114,16 +115,10 @@ def report(startup: Startup) -> None:
 
 def main() -> int:
     """The exit status: 1 where ``--check`` is given and a goal is missed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.startup", description="Time phoropter --help, and list what it loads.")
-    parser.add_argument("--check", action="store_true", help="exit 1 where a goal is missed")
-    parser.add_argument("--json", action="store_true", help="print one JSON object for machines")
-    options = parser.parse_args()
+    options = options_of("startup", "Time phoropter --help, and list what it loads.").parse_args()
     startup = measure()
-    if options.json:
-        print(json.dumps({**asdict(startup), "median": startup.median, "goal_seconds": GOAL_SECONDS, "ok": startup.ok}))
-    else:
-        report(startup)
-    return 1 if options.check and not startup.ok else 0
+    figures = {**asdict(startup), "median": startup.median, "goal_seconds": GOAL_SECONDS, "ok": startup.ok}
+    return finish(options, figures, lambda: report(startup))
 
 
 if __name__ == "__main__":

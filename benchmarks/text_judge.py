@@ -5,9 +5,7 @@ a sign as without. *Letter for letter* counts O and 0 as the same, as the judge 
 its children, of all threads, so that a busy machine does not change them.
 """
 
-import argparse
 import asyncio
-import json
 import os
 import platform
 import sys
@@ -16,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from itertools import count, islice
 from typing import Any
 
+from benchmarks.command import finish, options_of
 from benchmarks.scene_judge import random_picture
 from data.records import GeneratedImage, Judgment, Prompt
 from generator.embedded.painter import paint, to_png
@@ -80,18 +79,12 @@ def _spent() -> float:
 
 def main() -> int:
     """The exit status: 1 where ``--check`` is given and a goal is missed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.text_judge", description="Measure the text judge's errors.")
+    parser = options_of("text_judge", "Measure the text judge's errors.")
     parser.add_argument("--scenes", type=int, default=200, help="how many pictures with a sign to paint, and how many without (200)")
     parser.add_argument("--readers", default="rapidocr", help="rapidocr, tesseract, or rapidocr+tesseract (rapidocr)")
-    parser.add_argument("--check", action="store_true", help="exit 1 where a goal is missed")
-    parser.add_argument("--json", action="store_true", help="print one JSON object for machines")
     options = parser.parse_args()
     figures = run(options.scenes, options.readers)
-    if options.json:
-        print(json.dumps(figures))
-    else:
-        report(figures)
-    return 1 if options.check and not figures["ok"] else 0
+    return finish(options, figures, lambda: report(figures))
 
 
 def report(figures: Mapping[str, Any]) -> None:

@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.command import finish, options_of
 from benchmarks.worlds import IdleGenerator, IdleJudge, IdleReasoner
 from data.records import Prompt, SystemPrompt, TrialRequest
 from data.runs import RunRecord
@@ -149,21 +150,16 @@ def report(results: list[Size]) -> None:
 
 def main() -> int:
     """The exit status: 1 where ``--check`` is given and a goal is missed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description="Time the machinery with engines that do nothing.")
+    parser = options_of("throughput", "Time the machinery with engines that do nothing.")
     parser.add_argument("--trials", type=int, nargs="+", default=list(SIZES))
-    parser.add_argument("--check", action="store_true", help="exit 1 where a goal is missed")
-    parser.add_argument("--json", action="store_true", help="print one JSON object for machines")
     parser.add_argument("--child", nargs=2, metavar=("KIND", "COUNT"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         child(options.child[0], int(options.child[1]))
         return 0
     results = measure(options.trials)
-    if options.json:
-        print(json.dumps({"sizes": [asdict(size) for size in results], "goal_per_second": GOAL_PER_SECOND, "ok": is_ok(results)}))
-    else:
-        report(results)
-    return 1 if options.check and not is_ok(results) else 0
+    figures = {"sizes": [asdict(size) for size in results], "goal_per_second": GOAL_PER_SECOND, "ok": is_ok(results)}
+    return finish(options, figures, lambda: report(results))
 
 
 if __name__ == "__main__":

@@ -12,15 +12,14 @@ because a decision is being computed. Full is what was drawn, of what could have
 The waiting is real, and decisions are taken in a thread beside it, as in any run: measure on a machine that does little else.
 """
 
-import argparse
 import asyncio
-import json
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, TypeVar
 
+from benchmarks.command import finish, options_of
 from benchmarks.gepa_beside import optimize
 from benchmarks.harness import save
 from benchmarks.search.worlds import SEARCH_PROMPTS, Evidence, SyntheticWorld, text_of
@@ -212,19 +211,13 @@ def as_json(result: Result) -> dict[str, Any]:
 
 def main() -> int:
     """The exit status: 1 where ``--check`` is given and the goal is missed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.utilisation", description="How busy a search keeps the image stage.")
+    parser = options_of("utilisation", "How busy a search keeps the image stage.")
     parser.add_argument("--images", type=int, help=f"of each search ({IMAGES}; with --full {FULL_IMAGES})")
     parser.add_argument("--full", action="store_true", help=f"{FULL_IMAGES} images")
-    parser.add_argument("--check", action="store_true", help="exit 1 where the goal is missed")
-    parser.add_argument("--json", action="store_true", help="print one JSON object for machines")
     options = parser.parse_args()
     result = measure(options.images or (FULL_IMAGES if options.full else IMAGES))
     save("utilisation", as_json(result))
-    if options.json:
-        print(json.dumps(as_json(result)))
-    else:
-        report(result)
-    return 1 if options.check and not result.ok else 0
+    return finish(options, as_json(result), lambda: report(result))
 
 
 if __name__ == "__main__":
