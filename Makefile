@@ -21,7 +21,7 @@ export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install models demo test test-vllm lint fmt system-packages clean
+.PHONY: help install models demo test vllm test-vllm lint fmt system-packages clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 18
@@ -48,7 +48,9 @@ demo: install  ## optimize a system prompt in the embedded world: no GPU, no key
 test: models system-packages lint  ## everything that CI checks
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-vllm: install $(VLLM_INSTALLED)  ## a real vLLM on a tiny GPT-OSS, without a GPU: about five minutes
+vllm: $(VLLM_INSTALLED)
+
+test-vllm: install vllm  ## a real vLLM on a tiny GPT-OSS, without a GPU: about five minutes
 	TEST_VLLM=$(VLLM_VENV)/bin/python $(BIN)/python -m pytest $(PYTEST_ARGS) tests/vllm
 
 $(VLLM_INSTALLED): constraints-vllm.txt scripts/vllm-environment.sh
