@@ -47,8 +47,8 @@ GOAL_BUSY = 0.97
 """The generator is what a search pays for. What is left are the warm-up and the end."""
 
 SCALE = 1 / 20
-"""At 1:100 a batch takes 40 ms, and what the event loop does for its eight trials 20: that would weigh a hundred times what it does beside a
-real generator."""
+"""At 1:100 a batch takes 40 ms, and what the event loop does for its eight trials 20: that would weigh a hundred times what it does beside
+a real generator."""
 REWRITE, IMAGES_OF_A_BATCH, JUDGMENT, PROPOSAL = 2.0, 4.0, 3.0, 20.0
 BATCH = 8
 IMAGES, FULL_IMAGES = 1200, 6000
