@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import dspy
 from dspy.teleprompt import Teleprompter
 
-from data.errors import PhoropterError, UsageError
+from data.errors import FailureKind, PhoropterError, UsageError
 from data.errors import Stage as StageName
 from data.records import Derivation, Failure, Operation, Prompt, Split, SystemPrompt, Trial
 from optimizer.budget import CONFIRM_SHARE, MIN_SEARCH_IMAGES, MIN_TEST_PROMPTS, Budget, Limits
@@ -201,7 +201,8 @@ class PhoropterSearch(Teleprompter):
             case Born(ordinal, derivation) if ordinal:
                 log.info("Candidate %d (%s): %s", ordinal, derivation.operation, derivation.reason)
             case ProposalDone(_, Failure() as failure):
-                log.info("No candidate: %s", failure.message)
+                # An idea that was had before is no news; a proposer that is away is.
+                log.log(logging.DEBUG if failure.kind is FailureKind.REJECTED else logging.INFO, "No candidate: %s", failure.message)
             case RoundSealed(images=images, standings=standings) if images - said >= SAID_EVERY:
                 best = max(standings, key=lambda standing: standing.mean)
                 log.info(
