@@ -18,7 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from benchmarks.search import figures, plots, report
 from benchmarks.search.contenders import DEFAULT, GRIDS, NAMED, NAMES, OURS, SUFFIX, missing, searcher
-from benchmarks.search.contest import CACHE, END_GRID, PICTURES, ROOT, WORLDS, Game, Kept, grid, play_all
+from benchmarks.search.contest import CACHE, PICTURES, ROOT, WORLDS, Game, Kept, grid, play_all
 from benchmarks.search.curves import Curve
 from benchmarks.search.tuning import tune
 
@@ -79,9 +79,8 @@ def contest(plan: Plan, command: str, processes: int, kept: Kept) -> figures.Fig
 def _games(name: str, regime: str, seeds: int, images: int) -> list[Game]:
     """All games of one contender in one regime; ours with ``images``."""
     who = searcher(name, regime)
-    budgets = (images,) if name == OURS else (REFERENCE,) if who.anytime else END_GRID
     worlds = min(seeds, PAINTED_SEEDS) if regime == PICTURES else seeds
-    return [Game(who, regime, seed, images) for seed in range(worlds) for images in budgets]
+    return [Game(who, regime, seed, images if name == OURS else REFERENCE) for seed in range(worlds)]
 
 
 def _curves(games: Mapping[tuple[str, str], Sequence[Game]], processes: int, kept: Kept) -> dict[tuple[str, str], Curve]:
@@ -89,7 +88,7 @@ def _curves(games: Mapping[tuple[str, str], Sequence[Game]], processes: int, kep
     everything = sorted((game for listed in games.values() for game in listed), key=lambda game: game.seed)
     played = play_all(everything, processes, kept)
     return {
-        place: figures.curve_of(listed, played, grid(listed[0].images) if listed[0].searcher.anytime else END_GRID)
+        place: figures.curve_of(listed, played, grid(listed[0].images) if listed[0].searcher.anytime else (REFERENCE,))
         for place, listed in games.items()
     }
 

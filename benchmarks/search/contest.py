@@ -27,8 +27,6 @@ ROOT = Path(__file__).parent.parent.parent
 CACHE = ROOT / ".cache" / "search-games.jsonl"
 GRID = (50, 75, 100, 150, 200, 300, 400, 600, 800, 1200, 1600, 2400)
 """After so many images it is looked at what would be handed over."""
-END_GRID = (600, 2400)
-"""The same for those that answer at their end only: they are run once for each."""
 
 
 @dataclass(frozen=True, slots=True)
