@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from benchmarks.command import finish, options_of
+from benchmarks.command import finish, options_of, save
 from benchmarks.gepa_beside import Named, optimize_metered
-from benchmarks.harness import Outcome, in_processes, run_in_memory, save
+from benchmarks.harness import Outcome, in_processes, run_in_memory
 from benchmarks.search.worlds import Regime, SyntheticWorld
 from benchmarks.worlds import SyntheticProposer, synthetic_pipeline, synthetic_problem, synthetic_world
 from data.records import SystemPrompt

@@ -1,9 +1,19 @@
-"""The command line that benchmarks share: ``--check``, ``--json``, and an exit status that says whether the goal was met."""
+"""The command line that benchmarks share: ``--check``, ``--json``, an exit status that says whether the goal was met, and their figures,
+kept under results/.
+"""
 
 import argparse
 import json
+import platform
+import sys
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+LIBRARIES = ("phoropter", "gepa", "numpy", "scipy")
+"""Whose versions stand beside the figures."""
 
 
 def options_of(name: str, description: str) -> argparse.ArgumentParser:
@@ -22,3 +32,12 @@ def finish(options: argparse.Namespace, figures: Mapping[str, Any], report: Call
     else:
         report()
     return 1 if options.check and figures["ok"] is False else 0
+
+
+def save(name: str, figures: Mapping[str, Any]) -> None:
+    """Keeps ``figures`` as results/NAME.json, with the command line and the versions that they come from."""
+    command = " ".join(["python", "-m", f"benchmarks.{name}", *sys.argv[1:]])
+    versions = {"python": platform.python_version(), **{library: version(library) for library in LIBRARIES}}
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps({"command": command, "versions": versions, **figures}, indent=1) + "\n")

@@ -17,9 +17,9 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-from benchmarks.command import finish, options_of
+from benchmarks.command import finish, options_of, save
 from benchmarks.gepa_beside import optimize_metered
-from benchmarks.harness import in_processes, run_in_memory, save
+from benchmarks.harness import in_processes, run_in_memory
 from benchmarks.search.worlds import REGIMES, SyntheticWorld
 from benchmarks.worlds import SyntheticProposer, population_mean, synthetic_pipeline, synthetic_problem, synthetic_world
 from data.identity import derived_seed

@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.command import finish, options_of
-from benchmarks.harness import save
+from benchmarks.command import finish, options_of, save
 from data.identity import derived_seed
 from data.records import Operation
 from optimizer.posterior import GROWTH, LineagePosterior

@@ -1,19 +1,15 @@
 """What the search benchmarks share: one whole run in memory, without ledger or door, through the very code that `phoropter optimize`
-runs; many of them, on two processes; and their figures, kept under results/.
+runs; and many of them, on two processes.
 """
 
 import asyncio
-import json
 import multiprocessing
 import os
-import platform
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from data.errors import Stage as StageName
 from data.records import SystemPrompt
@@ -28,9 +24,6 @@ from optimizer.search import History
 from optimizer.stage import Stage, StageLimits
 
 PROCESSES = 2
-RESULTS = Path(__file__).parent / "results"
-LIBRARIES = ("phoropter", "gepa", "numpy", "scipy")
-"""Whose versions stand beside the figures."""
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -95,12 +88,3 @@ def in_processes(work: Callable[[A], R], arguments: Sequence[A], what: str = "ru
                 print(f"\r{what} {len(results)} of {len(arguments)}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     return results
-
-
-def save(name: str, figures: Mapping[str, Any]) -> None:
-    """Keeps ``figures`` as results/NAME.json, with the command line and the versions that they come from."""
-    command = " ".join(["python", "-m", f"benchmarks.{name}", *sys.argv[1:]])
-    versions = {"python": platform.python_version(), **{library: version(library) for library in LIBRARIES}}
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
-    path.write_text(json.dumps({"command": command, "versions": versions, **figures}, indent=1) + "\n")

@@ -8,18 +8,16 @@ judge that flips each answer of the scene judge with a known chance looks at eve
 the flips add to the variance is known exactly, and has to be found.
 """
 
-import json
 import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.command import finish, options_of
+from benchmarks.command import finish, options_of, save
 from benchmarks.noisy_worlds import PLANTED, REGIMES, Regime, judged_twice
 from data.identity import derived_seed
 from optimizer.moments import SOURCES
@@ -47,7 +45,6 @@ COMPARISONS = 1500
 RESAMPLES = 1000
 COSTS = Costs(rewrite=0.1, image=1.0, look=0.3)
 """About what they are where a small language model rewrites, a diffusion model draws and a small vision model judges."""
-RESULTS = Path(__file__).parent / "results" / "judge_noise.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,12 +255,11 @@ def main() -> int:
     """The exit status: 1 where ``--check`` is given and a goal is missed."""
     parser = options_of("judge_noise", "Hold variance components against known ones.")
     parser.add_argument("--ledgers", type=int, default=400, help="how many simulated ledgers of each kind (400)")
-    parser.add_argument("--save", action="store_true", help=f"write the figures to {RESULTS.relative_to(RESULTS.parent.parent.parent)}")
+    parser.add_argument("--save", action="store_true", help="write the figures to benchmarks/results/judge_noise.json")
     options = parser.parse_args()
     result = measure(options.ledgers)
     if options.save:
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(as_json(result), indent=1) + "\n")
+        save("judge_noise", as_json(result))
     return finish(options, as_json(result), lambda: report(result))
 
 

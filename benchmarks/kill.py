@@ -18,9 +18,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.command import finish, options_of
+from benchmarks.command import finish, options_of, save
 from benchmarks.counted import noted
-from benchmarks.harness import in_processes, save
+from benchmarks.harness import in_processes
 from data.identity import derived_random
 
 GOAL_SAME = 1.0

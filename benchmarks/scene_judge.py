@@ -7,18 +7,16 @@ time of one thread, so that a busy machine does not change them. Measures the ju
 are answered right from what is seen is for the tests.
 """
 
-import json
 import platform
 import random
 import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import cv2
 
-from benchmarks.command import finish, options_of
+from benchmarks.command import finish, options_of, save
 from data.identity import derived_random
 from data.scene import BACKGROUNDS, COLORS, KINDS, Direction, Size
 from generator.embedded.layout import Layout, Placed, arrange, holds
@@ -53,7 +51,6 @@ _WORDS = (
     "EXIT 07",
 )
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-RESULTS = Path(__file__).parent / "results" / "scene_judge.json"
 
 
 def random_picture(number: int) -> Picture:
@@ -225,12 +222,11 @@ def main() -> int:
     """The exit status: 1 where ``--check`` is given and a goal is missed."""
     parser = options_of("scene_judge", "Measure the scene judge's errors.")
     parser.add_argument("--scenes", type=int, default=2000, help="how many pictures to paint (2000)")
-    parser.add_argument("--save", action="store_true", help=f"write the figures to {RESULTS.relative_to(RESULTS.parent.parent.parent)}")
+    parser.add_argument("--save", action="store_true", help="write the figures to benchmarks/results/scene_judge.json")
     options = parser.parse_args()
     tally = run(options.scenes)
     if options.save:
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(as_json(tally), indent=1) + "\n")
+        save("scene_judge", as_json(tally))
     return finish(options, as_json(tally), lambda: report(tally))
 
 

@@ -19,9 +19,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, TypeVar
 
-from benchmarks.command import finish, options_of
+from benchmarks.command import finish, options_of, save
 from benchmarks.gepa_beside import optimize
-from benchmarks.harness import save
 from benchmarks.search.worlds import SEARCH_PROMPTS, Evidence, SyntheticWorld, text_of
 from benchmarks.worlds import (
     SyntheticGenerator,
