@@ -9,7 +9,6 @@ import pytest
 
 from benchmarks.worlds import (
     SyntheticGenerator,
-    SyntheticProposer,
     SyntheticReasoner,
     population_mean,
     prompts_of,
@@ -25,7 +24,7 @@ from optimizer.events import Born, Confirmed, Event, Phase, ProposalDone, RoundS
 from optimizer.proposers import Proposal, ProposalRequest
 from optimizer.search import History
 from reasoner import RewriteRequest
-from tests.optimizer.worlds import Play, synthetic_pipeline
+from tests.optimizer.worlds import Naughty, Play, Prudish, synthetic_pipeline
 
 
 def decisions(events: Sequence[Event]) -> list[Event]:
@@ -146,21 +145,7 @@ async def test_nothing_but_refusals_ends_the_run_too():
 async def test_a_system_prompt_that_only_fails_is_left_alone_and_does_not_end_the_run():
     world = synthetic_world(13)
 
-    class Prudish(SyntheticReasoner):
-        async def __call__(self, requests: Sequence[RewriteRequest]) -> Sequence[Rewrite | Exception]:
-            rewrites = await super().__call__(requests)
-            refused = StageError(FailureKind.REFUSED, "I'd rather not")
-            return [
-                refused if "7" in request.system_prompt.text.split() else rewrite
-                for request, rewrite in zip(requests, rewrites, strict=True)
-            ]
-
-    class Naughty(SyntheticProposer):
-        async def __call__(self, request: ProposalRequest) -> Proposal:
-            proposal = await super().__call__(request)
-            return Proposal(f"{proposal.text} 7", "naughty") if request.seed % 4 == 0 else proposal
-
-    play = Play(world, images=600, pipeline=synthetic_pipeline(world, reasoner=Prudish()), proposer=Naughty(world))
+    play = Play(world, images=600, pipeline=synthetic_pipeline(world, reasoner=Prudish("7")), proposer=Naughty(world, "7", every=4))
     events = await play.run()
     assert isinstance(last(events, Confirmed), Confirmed)
     failed = [trial.request.system_prompt.id for trial in trials(events, Phase.SEARCH) if trial.failure is not None]

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 
 from benchmarks.search.worlds import SyntheticWorld
 from benchmarks.worlds import SyntheticGenerator, SyntheticJudge, SyntheticProposer, SyntheticReasoner, synthetic_problem
+from data.errors import FailureKind, StageError
 from data.errors import Stage as StageName
+from data.records import Rewrite
 from optimizer.budget import Budget, Limits
 from optimizer.compare import Exchanged
 from optimizer.evaluate import Evaluator, Pipeline
@@ -16,6 +18,7 @@ from optimizer.optimize import optimize
 from optimizer.proposers import Proposal, ProposalRequest, Proposer
 from optimizer.search import History
 from optimizer.stage import Stage, StageLimits
+from reasoner import RewriteRequest
 
 LIMITS = StageLimits(concurrency=2, batch=8, backoff=0.001)
 
@@ -24,6 +27,34 @@ def synthetic_pipeline(world: SyntheticWorld, **changes: object) -> Pipeline:
     parts = {"reasoner": SyntheticReasoner(), "generator": SyntheticGenerator(world), "judge": SyntheticJudge(world)}
     limits = {"reasoner_limits": LIMITS, "generator_limits": LIMITS, "judge_limits": LIMITS}
     return Pipeline(**{**parts, **limits, **changes})  # pyright: ignore[reportArgumentType]
+
+
+class Prudish(SyntheticReasoner):
+    """Refuses under every system prompt that has the rule ``forbidden``."""
+
+    def __init__(self, forbidden: str) -> None:
+        self._forbidden = forbidden
+
+    async def __call__(self, requests: Sequence[RewriteRequest]) -> Sequence[Rewrite | Exception]:
+        rewrites = await super().__call__(requests)
+        refused = StageError(FailureKind.REFUSED, "I'd rather not")
+        return [
+            refused if self._forbidden in request.system_prompt.text.split() else rewrite
+            for request, rewrite in zip(requests, rewrites, strict=True)
+        ]
+
+
+class Naughty(SyntheticProposer):
+    """Adds the rule ``forbidden`` to one in ``every`` of its proposals."""
+
+    def __init__(self, world: SyntheticWorld, forbidden: str, every: int) -> None:
+        super().__init__(world)
+        self._forbidden = forbidden
+        self._every = every
+
+    async def __call__(self, request: ProposalRequest) -> Proposal:
+        proposal = await super().__call__(request)
+        return Proposal(f"{proposal.text} {self._forbidden}", "naughty") if request.seed % self._every == 0 else proposal
 
 
 @dataclass

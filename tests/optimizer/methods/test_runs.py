@@ -18,7 +18,7 @@ from optimizer.methods import METHODS
 from optimizer.proposers import Proposal, ProposalRequest
 from optimizer.search import History
 from reasoner import RewriteRequest
-from tests.optimizer.worlds import Play, synthetic_pipeline
+from tests.optimizer.worlds import Naughty, Play, Prudish, synthetic_pipeline
 
 methods = pytest.mark.parametrize("method", METHODS)
 SEARCHED = 150
@@ -184,22 +184,8 @@ async def test_failures_are_on_record_and_never_scores(method: str):
 async def test_a_system_prompt_that_always_fails_is_not_chosen(method: str):
     world = synthetic_world(13)
 
-    class Prudish(SyntheticReasoner):
-        async def __call__(self, requests: Sequence[RewriteRequest]) -> Sequence[Rewrite | Exception]:
-            rewrites = await super().__call__(requests)
-            refused = StageError(FailureKind.REFUSED, "I'd rather not")
-            return [
-                refused if "59" in request.system_prompt.text.split() else rewrite
-                for request, rewrite in zip(requests, rewrites, strict=True)
-            ]
-
-    class Naughty(SyntheticProposer):
-        async def __call__(self, request: ProposalRequest) -> Proposal:
-            proposal = await super().__call__(request)
-            return Proposal(f"{proposal.text} 59", "naughty") if request.seed % 3 == 0 else proposal
-
     events = await Play(
-        world, images=500, method=method, pipeline=synthetic_pipeline(world, reasoner=Prudish()), proposer=Naughty(world)
+        world, images=500, method=method, pipeline=synthetic_pipeline(world, reasoner=Prudish("59")), proposer=Naughty(world, "59", every=3)
     ).run()
     selected = only(events, Selected)
     assert isinstance(selected, Selected)
