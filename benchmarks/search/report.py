@@ -76,7 +76,7 @@ def _by_regime(result: Figures) -> Table:
     ours = [line for line in result.lines if line.contender == OURS]
     shown = [images for images in SHOWN if any(images in line.grid for line in ours)]
     end = max(max(line.grid) for line in result.lines)
-    head = ["world", *(f"ours, {images} images" for images in shown)]
+    head = ["world", *(f"ours, {images:,} images" for images in shown)]
     head += [f"{DEFAULT}, {end:,}", f"best opponent, {end:,}", f"images, of {DEFAULT}'s", "of the best's"]
     rows = [head]
     for regime in result.regimes:
