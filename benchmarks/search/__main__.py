@@ -16,13 +16,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
+from benchmarks.command import RESULTS
 from benchmarks.search import figures, plots, report
 from benchmarks.search.contenders import DEFAULT, GRIDS, NAMED, NAMES, OURS, SUFFIX, missing, searcher
-from benchmarks.search.contest import CACHE, PICTURES, ROOT, WORLDS, Game, Kept, grid, play_all
+from benchmarks.search.contest import CACHE, PICTURES, WORLDS, Game, Kept, grid, play_all
 from benchmarks.search.curves import Curve
 from benchmarks.search.tuning import tune
 
-RESULTS = ROOT / "benchmarks" / "results"
 REFERENCE = 2400
 """The images of an opponent, the usual budget of a prompt search: what it reaches with them is the target."""
 
