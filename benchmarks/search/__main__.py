@@ -48,7 +48,7 @@ FULL = Plan(
     # Of all but gepa only as they were tuned: what they are without it is played on request.
     (OURS, *(name for name in NAMED if name.startswith("gepa")), "halving", *(family + SUFFIX for family in GRIDS)),
     100,
-    REFERENCE // 2,
+    REFERENCE // 3,
     REFERENCE,
 )
 PAINTED = (OURS, DEFAULT, "gepa-current-best", "halving")

@@ -66,7 +66,9 @@ class MeteredStages:
         return [Proposal(self._proposed(request), "") for request in requests]
 
     def _proposed(self, request: ProposalRequest) -> str:
-        evidence = [(int(failure.prompt_text), float(failure.evidence)) for parent in request.parents for failure in parent.failures]
+        # As opponents do with a mini-batch, what passed is passed on, too: the world's proposer knows what to make of a score.
+        told = [one for parent in request.parents for one in (*parent.failures, *parent.weakest)]
+        evidence = [(int(one.prompt_text), float(one.evidence)) for one in told]
         return self.meter.propose([parent.system_prompt.text for parent in request.parents], evidence, request.operation)
 
 
